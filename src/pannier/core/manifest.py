@@ -1,0 +1,141 @@
+"""Manifests: the sorted list of (path, digest) that is the content of a `.dir` object."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from pannier.core.digest import DIR_SUFFIX, is_object_name
+from pannier.core.errors import CorruptObject
+from pannier.core.path import reason_to_refuse
+
+
+class Manifest:
+    """What a tracked directory holds, as two columns of equal length.
+
+    paths: POSIX paths relative to the directory, sorted as plain strings, no duplicates, none a
+    directory of another, all within the path rule. hexes: the digest of each, 32 hex digits.
+    A value: no method changes it.
+    """
+
+    __slots__ = ("hexes", "paths")
+
+    def __init__(self, paths: list[str], hexes: list[str]) -> None:
+        self.paths = paths
+        self.hexes = hexes
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[str, str]]) -> Manifest:
+        ordered = sorted(entries)
+        return cls([path for path, _ in ordered], [name for _, name in ordered])
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self.paths, self.hexes, strict=True)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Manifest) and self.paths == other.paths and self.hexes == other.hexes
+        )
+
+    def __hash__(self) -> int:
+        raise TypeError("a manifest is compared, not hashed")
+
+    def get(self, path: str) -> str | None:
+        at = bisect_left(self.paths, path)
+        if at < len(self.paths) and self.paths[at] == path:
+            return self.hexes[at]
+        return None
+
+    def below(self, prefix: str) -> Manifest:
+        """The entries of a sub-directory, with paths as they are here; a file's own entry too."""
+        if not prefix:
+            return self
+        exact = self.get(prefix)
+        start = bisect_left(self.paths, prefix + "/")
+        end = bisect_left(self.paths, prefix + "0")  # '0' is the character after '/'
+        paths, hexes = self.paths[start:end], self.hexes[start:end]
+        return Manifest([prefix, *paths], [exact, *hexes]) if exact else Manifest(paths, hexes)
+
+    def with_changes(self, removed: Iterable[str], added: Iterable[tuple[str, str]]) -> Manifest:
+        entries = dict(self)
+        for path in removed:
+            entries.pop(path, None)
+        entries.update(added)
+        return Manifest.of(entries.items())
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the `.dir` object, exactly as `json.dumps(list, sort_keys=True)` has them."""
+        quote = encode_basestring_ascii
+        body = ", ".join(
+            [
+                f'{{"md5": "{name}", "relpath": {quote(path)}}}'
+                for path, name in zip(self.paths, self.hexes, strict=True)
+            ]
+        )
+        return f"[{body}]".encode("ascii")
+
+    def digest_hex(self) -> str:
+        return hashlib.md5(self.to_bytes(), usedforsecurity=False).hexdigest() + DIR_SUFFIX
+
+
+def parse_manifest(data: bytes, name: str) -> Manifest:
+    """Reads a `.dir` object.
+
+    data: UTF-8 JSON, a list of {"md5": 32 hex, "relpath": POSIX path}; read in any order.
+    name: the object's hex, for messages only.
+    Raises CorruptObject naming the first bad entry; never returns a partial manifest.
+    Source: docs/formats.md, section 3. Writing sorts by relpath: the order is part of the digest.
+    """
+    try:
+        rows: Any = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CorruptObject(name=name, reason=f"it is not JSON: {error}") from None
+    if not isinstance(rows, list):
+        raise CorruptObject(name=name, reason="it is not a list")
+    entries: list[tuple[str, str]] = []
+    for row in rows:
+        entries.append(_entry(row, name))
+    entries.sort()
+    paths = [path for path, _ in entries]
+    _check_tree(paths, name)
+    return Manifest(paths, [entry[1] for entry in entries])
+
+
+def _entry(row: object, name: str) -> tuple[str, str]:
+    if not isinstance(row, dict):
+        raise CorruptObject(name=name, reason=f"entry {row!r} is not a mapping")
+    path, digest = row.get("relpath"), row.get("md5")
+    if not isinstance(path, str):
+        raise CorruptObject(name=name, reason=f"entry {row!r} has no path")
+    if not (isinstance(digest, str) and is_object_name(digest)) or digest.endswith(DIR_SUFFIX):
+        raise CorruptObject(name=name, reason=f"the digest of {path!r} is {digest!r}")
+    why = reason_to_refuse(path)
+    if why is not None:
+        raise CorruptObject(name=name, reason=f"the path {path!r} is not allowed: {why}")
+    return path, digest
+
+
+def _check_tree(paths: list[str], name: str) -> None:
+    """Refuses duplicates, and a path that is both a file and a directory."""
+    files = set(paths)
+    if len(files) != len(paths):
+        twice = next(a for a, b in pairwise(paths) if a == b)
+        raise CorruptObject(name=name, reason=f"the path {twice!r} is listed twice")
+    last = ""
+    for path in paths:
+        parent = path.rpartition("/")[0]
+        if parent == last:
+            continue
+        last = parent
+        while parent:
+            if parent in files:
+                raise CorruptObject(name=name, reason=f"{parent!r} is both a file and a directory")
+            parent = parent.rpartition("/")[0]
