@@ -44,7 +44,7 @@ from collections.abc import Sequence
 
 
 class PannierError(Exception):
-    """A failure with a sentence for the user. exit_code: the process's, unless a command maps it."""
+    """A failure with a sentence for the user. exit_code: unless the command maps it."""
 
     exit_code = 255
 

@@ -72,7 +72,7 @@ class Manifest:
         return Manifest.of(entries.items())
 
     def to_bytes(self) -> bytes:
-        """The bytes of the `.dir` object, exactly as `json.dumps(list, sort_keys=True)` has them."""
+        """The bytes of the `.dir` object, exactly as `json.dumps(list, sort_keys=True)`."""
         quote = encode_basestring_ascii
         body = ", ".join(
             [

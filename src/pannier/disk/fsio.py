@@ -1,4 +1,4 @@
-"""Every change of a file goes through here: numbered crash points, an operation log, durable writes.
+"""Every change of a file goes through here: crash points, an operation log, durable writes.
 
 Each mutating call announces itself with `point(name, ...)` first. Tests set PANNIER_FAULT to stop
 the process or fail the call at the n-th point, and PANNIER_OPLOG to record what was done, in
@@ -18,6 +18,7 @@ import os
 import secrets
 import signal
 import stat
+import time
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -27,7 +28,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
-_FSYNC_FEW = 32
+FLUSH_FEW = 32
 """Up to so many files a barrier flushes file by file, because syncfs waits for everybody's data."""
 
 _NO_SUCH_CALL = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
@@ -104,7 +105,7 @@ def fail(error: OSError, path: str) -> NoReturn:
     raise disk_error(error, path) from error
 
 
-# -- small durable files ------------------------------------------------------------------------
+# -- small durable files ----
 
 
 def write_atomic(
@@ -155,7 +156,7 @@ def _discard(path: str) -> None:
         os.unlink(path)
 
 
-# -- primitives: each announces itself, then is one system call ------------------------------------
+# -- primitives: each announces itself, then is one system call ----
 
 
 def create_new(path: str, mode: int = 0o666) -> int:
@@ -176,13 +177,15 @@ def replace(source: str, target: str) -> None:
     os.rename(source, target)
 
 
-def publish(source: str, target: str) -> bool:
+def publish(source: str, target: str, *, shown: str = "") -> bool:
     """Moves source to target unless target exists; tells whether it did.
+
+    shown: target's name for the log, when target itself goes through a descriptor.
 
     One system call (renameat2 with NOREPLACE) where the file system has it, else link and unlink,
     else (no hard links there) a plain rename after looking.
     """
-    point("publish", source, target)
+    point("publish", source, shown or target)
     if _renameat2(source, target, _RENAME_NOREPLACE):
         return True
     code = ctypes.get_errno()
@@ -205,9 +208,9 @@ def publish(source: str, target: str) -> bool:
     return True
 
 
-def exchange(first: str, second: str) -> bool:
+def exchange(first: str, second: str, *, shown: str = "") -> bool:
     """Swaps two names in one step; False where the file system cannot."""
-    point("exchange", first, second)
+    point("exchange", first, shown or second)
     if _renameat2(first, second, _RENAME_EXCHANGE):
         return True
     code = ctypes.get_errno()
@@ -309,7 +312,25 @@ def remove_tree(path: str) -> None:
     rmdir(path)
 
 
-# -- flushing ------------------------------------------------------------------------------------
+def clock_ns(scratch: str) -> int:
+    """The time of a file system, now: the stat of a file just made in scratch.
+
+    Where nothing can be written (a read-only project) the machine's clock must do.
+    """
+    path = f"{scratch}/clock-{os.getpid()}"
+    try:
+        os.makedirs(scratch, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return time.time_ns()
+    try:
+        return os.fstat(fd).st_mtime_ns
+    finally:
+        os.close(fd)
+        os.unlink(path)
+
+
+# -- flushing ----
 
 policy = "batch"
 """pannier.fsync: "all", "batch" or "none"; set once, before the first write."""
@@ -358,7 +379,7 @@ class Barrier:
         """Flushes. files: all that was written, when known; few of them are flushed one by one."""
         if policy == "none":
             return
-        if files is not None and len(files) <= _FSYNC_FEW:
+        if files is not None and len(files) <= FLUSH_FEW:
             for path in files:
                 point("fsync", path)
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -1,0 +1,390 @@
+"""The work done on many files at once, in this process or in `pool`'s workers.
+
+Every function takes and returns only numbers, strings, bytes and tuples or lists of them. Columns
+belong together by position. `stats` columns are arrays of walk.FIELDS signed 64-bit numbers a
+file, as bytes; `digests` are 16 bytes a file.
+
+All rules of docs/durability.md, section 3, that concern one file are kept here: what is published
+under a digest was read as those bytes, from a file that did not change meanwhile, and a name is
+never given twice.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from array import array
+from typing import TypeAlias
+
+from pannier.disk import fsio
+from pannier.disk.copying import copy_hashing
+from pannier.disk.hashing import (
+    digest_of_fd,
+    drop_lease,
+    hex_of_file,
+    holds_lease_briefly,
+    take_lease,
+)
+from pannier.disk.walk import FIELDS, stat_key
+
+# Flags of a file that was read.
+SETTLED = 1  # nobody had it open for writing
+PRIVATE = 2  # not readable by group and others
+EXECUTABLE = 4
+CHANGED = 8  # it kept changing while it was read
+FAILED = 16  # could not be read; see the errors
+
+# Outcomes of giving a file a name.
+DONE, EXISTS, MOVED, CANNOT, MISSING, CORRUPT = range(6)
+
+_TRIES = 3
+_NO_DIGEST = bytes(16)
+_OBJECT_MODE, _PRIVATE_MODE = 0o444, 0o400
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
+
+Errors: TypeAlias = list[tuple[int, int]]
+"""(index, errno)."""
+
+ReadColumns: TypeAlias = tuple[bytes, bytes, bytes, Errors]
+"""(digests, stats, flags, errors) of files that were read."""
+
+
+def _flags_of(mode: int, settled: bool) -> int:
+    flags = SETTLED if settled else 0
+    if not mode & 0o044:
+        flags |= PRIVATE
+    if mode & 0o100:
+        flags |= EXECUTABLE
+    return flags
+
+
+class _Reads:
+    """Collects the columns of one batch of reads."""
+
+    def __init__(self) -> None:
+        self.digests: list[bytes] = []
+        self.stats = array("q")
+        self.flags = bytearray()
+        self.errors: Errors = []
+
+    def add(self, digest: bytes, key: tuple[int, int, int, int], flags: int) -> None:
+        self.digests.append(digest)
+        self.stats.extend(key)
+        self.flags.append(flags)
+
+    def fail(self, code: int, flags: int = FAILED) -> None:
+        self.errors.append((len(self.flags), code))
+        self.add(_NO_DIGEST, (0, 0, 0, 0), flags)
+
+    def columns(self) -> ReadColumns:
+        return b"".join(self.digests), self.stats.tobytes(), bytes(self.flags), self.errors
+
+
+def hash_batch(folder: str, names: list[str], algorithm: str) -> ReadColumns:
+    """Hashes the files `names` of a directory (links to files are followed)."""
+    reads = _Reads()
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in names:
+            try:
+                fd = os.open(name, _READ, dir_fd=folder_fd)
+            except OSError as error:
+                reads.fail(error.errno or errno.EIO)
+                continue
+            try:
+                _hash_one(fd, algorithm, reads)
+            except OSError as error:
+                reads.fail(error.errno or errno.EIO)
+            finally:
+                os.close(fd)
+    finally:
+        os.close(folder_fd)
+    return reads.columns()
+
+
+def _hash_one(fd: int, algorithm: str, reads: _Reads) -> None:
+    before = os.fstat(fd)
+    for _ in range(_TRIES):
+        size = before.st_size
+        settled = take_lease(fd)
+        if settled and not holds_lease_briefly(size):
+            drop_lease(fd)
+        digest, _count = digest_of_fd(fd, size, algorithm)
+        after = os.fstat(fd)
+        if stat_key(before) == stat_key(after):
+            reads.add(digest, stat_key(after), _flags_of(after.st_mode, settled))
+            return
+        before = after
+        os.lseek(fd, 0, os.SEEK_SET)
+    reads.fail(errno.EBUSY, CHANGED)
+
+
+def stage_batch(
+    folder: str, names: list[str], staging: str, first: int, clone: bool, algorithm: str
+) -> ReadColumns:
+    """Copies files into a staging directory, hashing the very bytes that are stored.
+
+    The copies are named by number from `first` on, mode 0444 (0400 when the source is private),
+    not flushed. clone: share blocks (reflink) where the file system can.
+    """
+    reads = _Reads()
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for index, name in enumerate(names):
+            target = f"{staging}/{first + index}"
+            try:
+                fd = os.open(name, _READ, dir_fd=folder_fd)
+            except OSError as error:
+                reads.fail(error.errno or errno.EIO)
+                continue
+            try:
+                _stage_one(fd, target, clone, algorithm, reads)
+            finally:
+                os.close(fd)
+    finally:
+        os.close(folder_fd)
+    return reads.columns()
+
+
+def _stage_one(fd: int, target: str, clone: bool, algorithm: str, reads: _Reads) -> None:
+    before = os.fstat(fd)
+    for _ in range(_TRIES):
+        settled = take_lease(fd)
+        if settled and not holds_lease_briefly(before.st_size):
+            drop_lease(fd)
+        out = fsio.create_new(target, 0o600)
+        try:
+            digest = copy_hashing(fd, out, before.st_size, target, algorithm, clone)
+            mode = _OBJECT_MODE if before.st_mode & 0o044 else _PRIVATE_MODE
+            fsio.fchmod(out, mode)
+        finally:
+            os.close(out)
+        after = os.fstat(fd)
+        if stat_key(before) == stat_key(after):
+            reads.add(digest, stat_key(after), _flags_of(after.st_mode, settled))
+            return
+        fsio.unlink(target)
+        before = after
+        os.lseek(fd, 0, os.SEEK_SET)
+    reads.fail(errno.EBUSY, CHANGED)
+
+
+def publish_batch(
+    staging: str, numbers: list[int], hexes: list[str], root: str
+) -> tuple[bytes, bytes]:
+    """Moves staged files to their objects' names: (outcomes DONE or EXISTS, stats afterwards).
+
+    Where the name exists already the staged file stays, for the caller to compare.
+    """
+    outcomes, stats = bytearray(), array("q")
+    for number, name in zip(numbers, hexes, strict=True):
+        target = f"{root}/{name[:2]}/{name[2:]}"
+        done = fsio.publish(f"{staging}/{number}", target)
+        outcomes.append(DONE if done else EXISTS)
+        stats.extend(stat_key(os.lstat(target)))
+    return bytes(outcomes), stats.tobytes()
+
+
+def link_in_batch(
+    folder: str, names: list[str], stats: bytes, hexes: list[str], root: str
+) -> tuple[bytes, bytes]:
+    """Makes the files themselves objects: one more name and mode 0444, no copy.
+
+    stats: what they were when they were hashed; a file that moved since gives MOVED, one that is
+    open for writing or cannot be linked CANNOT. Returns (outcomes, stats afterwards).
+    """
+    outcomes, found = bytearray(), array("q")
+    was = array("q")
+    was.frombytes(stats)
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for index, (name, digest) in enumerate(zip(names, hexes, strict=True)):
+            at = index * FIELDS
+            before = tuple(was[at : at + FIELDS])
+            outcome, key = _link_in(folder_fd, name, before, digest, root)
+            outcomes.append(outcome)
+            found.extend(key)
+    finally:
+        os.close(folder_fd)
+    return bytes(outcomes), found.tobytes()
+
+
+def _link_in(
+    folder_fd: int, name: str, before: tuple[int, ...], digest: str, root: str
+) -> tuple[int, tuple[int, int, int, int]]:
+    nothing = (0, 0, 0, 0)
+    try:
+        fd = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder_fd)
+    except FileNotFoundError:
+        return MOVED, nothing
+    try:
+        found = os.fstat(fd)
+        if stat_key(found) != before:
+            return MOVED, nothing
+        if not take_lease(fd):
+            return CANNOT, nothing
+        target = f"{root}/{digest[:2]}/{digest[2:]}"
+        try:
+            fsio.link_open_file(fd, target)
+        except FileExistsError:
+            return EXISTS, nothing
+        except OSError as error:
+            if error.errno not in _CANNOT_LINK:
+                raise
+            return CANNOT, nothing
+        mode = _OBJECT_MODE if found.st_mode & 0o044 else _PRIVATE_MODE
+        if stat.S_IMODE(found.st_mode) != mode:
+            fsio.fchmod(fd, mode)
+        return DONE, stat_key(os.fstat(fd))
+    finally:
+        os.close(fd)
+
+
+def link_out_batch(
+    root: str,
+    hexes: list[str],
+    known: bytes,
+    folder: str,
+    names: list[str],
+    kind: str,
+    executable: bool,
+    algorithm: str,
+) -> tuple[bytes, bytes, bytes]:
+    """Makes new files from objects: (outcomes, stats of the objects, stats of the files).
+
+    known: per object the stats under which its bytes were last verified, zeros when never; any
+    other stats mean that it is read and hashed first. kind: of link. folder and names: where; none
+    may exist (EXISTS). CANNOT: this kind of link does not work here.
+    """
+    outcomes, objects, files = bytearray(), array("q"), array("q")
+    remembered = array("q")
+    remembered.frombytes(known)
+    nothing = (0, 0, 0, 0)
+    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for index, (digest, name) in enumerate(zip(hexes, names, strict=True)):
+            at = index * FIELDS
+            source = f"{root}/{digest[:2]}/{digest[2:]}"
+            try:
+                if kind in ("hardlink", "symlink"):
+                    verified = tuple(remembered[at : at + FIELDS])
+                    row = _link_out(
+                        source, digest, verified, folder_fd, f"{folder}/{name}", kind, algorithm
+                    )
+                else:
+                    row = _copy_out(
+                        source, digest, folder_fd, f"{folder}/{name}", kind, executable, algorithm
+                    )
+            except FileNotFoundError:
+                row = (MISSING, nothing, nothing)
+            except FileExistsError:
+                row = (EXISTS, nothing, nothing)
+            outcomes.append(row[0])
+            objects.extend(row[1])
+            files.extend(row[2])
+    finally:
+        os.close(folder_fd)
+    return bytes(outcomes), objects.tobytes(), files.tobytes()
+
+
+_Key: TypeAlias = tuple[int, int, int, int]
+_Row: TypeAlias = tuple[int, _Key, _Key]
+_NOTHING: _Key = (0, 0, 0, 0)
+
+
+def _link_out(
+    source: str,
+    digest: str,
+    verified: tuple[int, ...],
+    folder_fd: int,
+    target: str,
+    kind: str,
+    algorithm: str,
+) -> _Row:
+    key = stat_key(os.lstat(source))
+    if key != verified and hex_of_file(source, algorithm) != digest:
+        return CORRUPT, key, _NOTHING
+    name = target.rpartition("/")[2]
+    if kind == "symlink":
+        fsio.point("symlink", source, target)
+        os.symlink(source, name, dir_fd=folder_fd)
+        return DONE, key, key
+    if key[2] == 0:
+        # An empty file shared by all its copies would be the first to hit the limit of links.
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder_fd)
+        made = stat_key(os.fstat(fd))
+        os.close(fd)
+        return DONE, key, made
+    fsio.point("link", source, target)
+    try:
+        os.link(source, name, dst_dir_fd=folder_fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _CANNOT_LINK:
+            raise
+        return CANNOT, key, _NOTHING
+    after = stat_key(os.stat(name, dir_fd=folder_fd))
+    return DONE, after, after
+
+
+def _copy_out(
+    source: str,
+    digest: str,
+    folder_fd: int,
+    target: str,
+    kind: str,
+    executable: bool,
+    algorithm: str,
+) -> _Row:
+    fd = os.open(source, _READ | os.O_NOFOLLOW)
+    name = target.rpartition("/")[2]
+    try:
+        key = stat_key(os.fstat(fd))
+        fsio.point("create", target)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        out = os.open(name, flags, 0o777 if executable else 0o666, dir_fd=folder_fd)
+        try:
+            found = copy_hashing(fd, out, key[2], target, algorithm, kind == "reflink")
+            made = stat_key(os.fstat(out))
+        finally:
+            os.close(out)
+        if found.hex() != digest:
+            fsio.point("unlink", target)
+            os.unlink(name, dir_fd=folder_fd)
+            return CORRUPT, key, _NOTHING
+        return DONE, key, made
+    finally:
+        os.close(fd)
+
+
+def verify_batch(root: str, hexes: list[str], algorithm: str) -> tuple[bytes, bytes]:
+    """Reads objects and hashes them: (outcomes DONE, MISSING or CORRUPT, stats)."""
+    outcomes, stats = bytearray(), array("q")
+    for digest in hexes:
+        path = f"{root}/{digest[:2]}/{digest[2:]}"
+        try:
+            fd = os.open(path, _READ | os.O_NOFOLLOW)
+        except OSError:
+            outcomes.append(MISSING)
+            stats.extend(_NOTHING)
+            continue
+        try:
+            found = os.fstat(fd)
+            good = digest_of_fd(fd, found.st_size, algorithm)[0].hex() == digest[:32]
+            outcomes.append(DONE if good else CORRUPT)
+            stats.extend(stat_key(found))
+        finally:
+            os.close(fd)
+    return bytes(outcomes), stats.tobytes()
+
+
+def stat_batch(root: str, hexes: list[str]) -> bytes:
+    """The stats of objects, zeros for those that are not there."""
+    stats = array("q")
+    for digest in hexes:
+        try:
+            stats.extend(stat_key(os.lstat(f"{root}/{digest[:2]}/{digest[2:]}")))
+        except OSError:
+            stats.extend(_NOTHING)
+    return stats.tobytes()

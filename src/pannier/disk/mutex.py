@@ -1,0 +1,120 @@
+"""Locks: one process at a time in a project, and DVC's record of busy paths.
+
+`.dvc/tmp/lock` is DVC's own lock (flock, the holder's pid as text), so both programs exclude each
+other. The kernel frees it when the holder dies; nothing is ever to be cleaned by hand. Where the
+file system knows no flock (some NFS), a lock file made by O_EXCL stands in.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import time
+from types import TracebackType
+
+from pannier.core.errors import LockBusy, PathBusy
+from pannier.disk import fsio
+
+_PATIENCE_S = 3.0
+_PAUSE_S = 0.05
+
+
+class ProjectLock:
+    """The exclusive lock of a project. Use as a context manager."""
+
+    def __init__(self, path: str, *, wait: bool = False) -> None:
+        """path: `.dvc/tmp/lock`. wait: as long as it takes, else three seconds."""
+        self._path, self._wait = path, wait
+        self._fd = -1
+        self._claim: str | None = None
+
+    def __enter__(self) -> ProjectLock:
+        fsio.make_dirs(os.path.dirname(self._path))
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        end = time.monotonic() + _PATIENCE_S
+        while not self._try():
+            if not self._wait and time.monotonic() > end:
+                holder = self._holder()
+                os.close(self._fd)
+                raise LockBusy(holder)
+            time.sleep(_PAUSE_S)
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f" {os.getpid()}\n".encode(), 0)
+        return self
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        return self._try_claim()
+
+    def _try_claim(self) -> bool:
+        claim = self._path + ".claim"
+        try:
+            os.close(fsio.create_new(claim, 0o644))
+        except FileExistsError:
+            return False
+        self._claim = claim
+        return True
+
+    def _holder(self) -> str:
+        pid = os.pread(self._fd, 64, 0).decode("ascii", "replace").strip()
+        if not pid.isdigit():
+            return ""
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read(200).replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        except OSError:
+            return f"process {pid}"
+        return f"process {pid}: {command}" if command else f"process {pid}"
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._claim:
+            fsio.remove_if_there(self._claim)
+        os.close(self._fd)
+
+
+def check_not_busy(rwlock: str, root: str, paths: list[str], *, writing: bool) -> None:
+    """Raises PathBusy when a running DVC stage holds one of the paths (absolute).
+
+    rwlock: DVC's `.dvc/tmp/rwlock`, JSON {"read": {path: [{pid, cmd}]}, "write": {path: {pid,
+    cmd}}}. Empty, torn or unreadable content counts as "nothing held": DVC's writer may have been
+    killed in the middle, and the project lock is what guards the data.
+    """
+    try:
+        with open(rwlock, "rb") as file:
+            held = json.load(file)
+        readers, writers = dict(held.get("read", {})), dict(held.get("write", {}))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return
+    taken: list[tuple[str, list[object]]] = [(path, [holder]) for path, holder in writers.items()]
+    if writing:
+        taken += [(path, list(holders)) for path, holders in readers.items()]
+    for path in paths:
+        for busy, holders in taken:
+            if not (path == busy or path.startswith(busy + "/") or busy.startswith(path + "/")):
+                continue
+            alive = [pair for pair in map(_alive_holder, holders) if pair is not None]
+            if alive:
+                raise PathBusy(path, alive, rwlock)
+
+
+def _alive_holder(holder: object) -> tuple[int, str] | None:
+    if not isinstance(holder, dict):
+        return None
+    pid = holder.get("pid")
+    if not isinstance(pid, int) or pid == os.getpid() or not os.path.exists(f"/proc/{pid}"):
+        return None
+    return pid, str(holder.get("cmd", ""))

@@ -1,0 +1,419 @@
+"""DVC's config files: INI text in the dialect of ConfigObj 5, to values and back.
+
+A tree is what the rest of the program sees: `{"core": {"remote": "store"}, "remote": {"store":
+{"url": ...}}}`. Keys are lower case; a value is a str, a list of str or, for a sub-section, a
+dict. Named sections (`['remote "store"']`) come first in a tree, as in DVC's listings, and last
+in a file. Source: docs/formats.md, section 13.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pannier.core.errors import ConfigError
+from pannier.formats.config_values import BadValue, interpolate, is_plain, quote, scan_value, unquote
+
+Tree = dict[str, Any]
+NAMED = ("remote", "machine", "db")
+"""Kinds of section that carry a name, in the order in which a file has them."""
+
+INDENT = "    "
+_NAMED_SECTION = r'({})\s*"(.*)"\s*'.format("|".join(NAMED))
+_SECTION = (
+    r"\s*((?:\[\s*)+)"
+    r"""("\s*\S.*?"|'\s*\S.*?'|[^'"\s].*?)"""
+    r"((?:\s*\])+)\s*(#.*)?"
+)
+
+
+class Line(NamedTuple):
+    """What the lines first..last of a file are: an option, or the head of a section (key None)."""
+
+    first: int
+    last: int
+    section: tuple[str, ...]
+    key: str | None
+    comment: str
+
+
+def parse(text: str) -> Tree:
+    """Reads a config file. An empty one is valid: `init` writes it.
+
+    Raises ConfigError in ConfigObj's words, with the line.
+    """
+    return named(interpolate(_parse_lines(text.splitlines())[0]))
+
+
+def dump(tree: Tree) -> str:
+    """The file that DVC writes for tree. Raises ConfigError for what no such file can hold."""
+    return _checked("\n".join(_dumped(_flat(tree), 0)) + "\n", tree)
+
+
+def has_comments(text: str) -> bool:
+    return any(
+        line.comment for line in _parse_lines(text.splitlines())[1]
+    ) or any(line.lstrip().startswith("#") for line in text.splitlines())
+
+
+def edit(text: str, tree: Tree, renamed: Mapping[str, str] | None = None) -> str:
+    """The text changed as little as makes it say tree: comments, order and layout stay.
+
+    renamed: old to new heads of sections that keep their place, as `remote "a"`. A text without
+    comments becomes what DVC writes.
+    """
+    if not has_comments(text):
+        return dump(tree)
+    lines = text.splitlines()
+    raw, marks = _parse_lines(lines)
+    old = _by_section(interpolate(raw), renamed or {})
+    return _checked(_Editor(lines, marks, old, _by_section(_flat(tree), {}), renamed or {}).text(),
+                    tree)
+
+
+def _checked(text: str, tree: Tree) -> str:
+    """text, if reading it gives tree: else a value cannot be written so that DVC reads it."""
+    try:
+        if parse(text) == _without_empty(tree):
+            return text
+    except ConfigError:
+        pass
+    raise ConfigError(
+        "a value cannot be stored in a config file: it holds line breaks or quotes that cannot "
+        "be quoted, or '%(...)s', which stands for another option"
+    )
+
+
+def _without_empty(tree: Tree) -> Tree:
+    """The sections of a tree that a file can show."""
+    kept: Tree = {}
+    for name, value in tree.items():
+        if isinstance(value, dict) and not (value := _without_empty(value)):
+            continue
+        kept[name] = value
+    return kept
+
+
+# -- trees and sections --------------------------------------------------------------------------
+
+
+def named(raw: Tree) -> Tree:
+    """A tree from the sections of a file: named ones unpacked, keys in lower case."""
+    tree: Tree = {}
+    others: Tree = {}
+    for name, value in _lower(raw).items():
+        found = re.fullmatch(_NAMED_SECTION, name) if '"' in name else None
+        if found and isinstance(value, dict):
+            tree.setdefault(found[1], {})[found[2]] = value
+        else:
+            others[name] = value
+    tree = {kind: tree[kind] for kind in NAMED if kind in tree}
+    for name, value in others.items():
+        if isinstance(value, dict) and isinstance(tree.get(name), dict):
+            tree[name].update(value)
+        else:
+            tree[name] = value
+    return tree
+
+
+def head(kind: str, name: str) -> str:
+    """The name of a named section as it stands between the brackets."""
+    return f'{kind} "{name}"'
+
+
+def _lower(section: Tree) -> Tree:
+    return {
+        key.lower(): _lower(value) if isinstance(value, dict) else value
+        for key, value in section.items()
+    }
+
+
+def _flat(tree: Tree) -> Tree:
+    """Sections in the order of a file: plain ones, then remotes, machines, databases."""
+    flat = {key: value for key, value in tree.items() if key not in NAMED}
+    for kind in NAMED:
+        if not isinstance(tree.get(kind, {}), dict):
+            flat[kind] = tree[kind]
+            continue
+        for name, section in tree.get(kind, {}).items():
+            if isinstance(section, dict):
+                flat[head(kind, name)] = section
+            else:
+                flat.setdefault(kind, {})[name] = section
+    return flat
+
+
+def _dumped(section: Tree, depth: int) -> list[str]:
+    indent = INDENT * depth
+    out = [
+        f"{indent}{quote(key, lines=False)} = {quote(value)}"
+        for key, value in section.items()
+        if not isinstance(value, dict)
+    ]
+    for key, value in section.items():
+        if isinstance(value, dict) and _without_empty(value):
+            opened, closed = "[" * (depth + 1), "]" * (depth + 1)
+            out.append(f"{indent}{opened}{quote(key, lines=False)}{closed}")
+            out += _dumped(value, depth + 1)
+    return out
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def _parse_lines(lines: list[str]) -> tuple[Tree, list[Line]]:
+    """The sections of a file as they stand there, and what its lines are."""
+    root: Tree = {}
+    marks: list[Line] = []
+    faults: list[tuple[str, int]] = []
+    path: tuple[str, ...] = ()
+    here = root
+    at = -1
+    while at + 1 < len(lines):
+        at += 1
+        line = lines[at].strip()
+        if not line or line.startswith("#"):
+            continue
+        try:
+            if opened := _section_head(line):
+                depth, name, comment = opened
+                path = _entered(path, depth, name, root)
+                here = _at(root, path)
+                marks.append(Line(at, at, path, None, comment))
+                continue
+            key, text = _split(lines[at], line)
+            value, last, comment = _value(text, lines, at)
+            if key in here:
+                raise BadValue("Duplicate keyword name")
+            here[key] = value
+            marks.append(Line(at, last, path, key, comment))
+            at = last
+        except BadValue as error:
+            faults.append((str(error), at + 1))
+    if len(faults) > 1:
+        raise ConfigError(f"Parsing failed with several errors.\nFirst error at line {faults[0][1]}.")
+    if faults:
+        raise ConfigError(f"{faults[0][0]} at line {faults[0][1]}.")
+    return root, marks
+
+
+def _section_head(line: str) -> tuple[int, str, str] | None:
+    """(depth, name, comment) of a line like `[core]`, or None for another kind of line."""
+    if line[0] != "[":
+        return None
+    if line[-1] == "]" and line.count("[") == 1 == line.count("]"):
+        name = line[1:-1].strip()
+        if name and (name[0] not in "'\"" or (name[-1] == name[0] and name[1:-1].strip())):
+            return 1, unquote(name), ""
+    found = re.fullmatch(_SECTION, line)
+    if not found:
+        return None
+    depth = found[1].count("[")
+    if depth != found[3].count("]"):
+        raise BadValue("Cannot compute the section depth")
+    return depth, unquote(found[2]), found[4] or ""
+
+
+def _entered(path: tuple[str, ...], depth: int, name: str, root: Tree) -> tuple[str, ...]:
+    """The path of a section that opens at a depth while path is open; makes it in root."""
+    if depth > len(path) + 1:
+        raise BadValue("Section too nested")
+    parent = path[: depth - 1]
+    holder = _at(root, parent)
+    if name in holder:
+        raise BadValue("Duplicate section name")
+    holder[name] = {}
+    return (*parent, name)
+
+
+def _at(root: Tree, path: tuple[str, ...]) -> Tree:
+    for name in path:
+        root = root[name]
+    return root
+
+
+def _split(line: str, stripped: str) -> tuple[str, str]:
+    """(key, text of the value) of an option's line."""
+    wrong = BadValue(f"Invalid line ({line!r}) (matched as neither section nor keyword)")
+    first = stripped[0]
+    if first in "'\"":
+        end = stripped.find(first, 1)
+        while end > 0:
+            rest = stripped[end + 1 :].lstrip()
+            if rest.startswith("="):
+                return stripped[1:end], rest[1:].strip()
+            end = stripped.find(first, end + 1)
+    key, equals, text = stripped.partition("=")
+    lead = line[: len(line) - len(line.lstrip())]
+    if not equals or ((not key or first in "'\"") and not lead):
+        raise wrong
+    # A key may begin with a blank when nothing else makes it a key; ConfigObj reads it so.
+    key = lead[-1] + key if not key or first in "'\"" else key
+    return key.rstrip() or lead[-1], text.strip()
+
+
+def _value(text: str, lines: list[str], at: int) -> tuple[str | list[str], int, str]:
+    """(value, its last line, comment) of the text behind `=`."""
+    if is_plain(text):
+        return text, at, ""
+    if text[:3] not in ('"""', "'''"):
+        value, comment = scan_value(text)
+        return value, at, comment
+    return _long_value(text[:3], text[3:], lines, at)
+
+
+def _long_value(mark: str, body: str, lines: list[str], at: int) -> tuple[str, int, str]:
+    """The rest of a value in triple quotes, which may take several lines."""
+    if closed := _closed(body, mark):
+        return closed[0], at, closed[1]
+    wrong = BadValue("Parse error in multiline value")
+    if mark in body:
+        raise wrong
+    for end in range(at + 1, len(lines)):
+        if mark in lines[end]:
+            if closed := _closed(lines[end], mark):
+                return f"{body}\n{closed[0]}", end, closed[1]
+            raise wrong
+        body += "\n" + lines[end]
+    raise wrong
+
+
+def _closed(text: str, mark: str) -> tuple[str, str] | None:
+    """(value, comment) when text ends a triple-quoted value."""
+    end = text.find(mark)
+    while end >= 0:
+        rest = text[end + 3 :].strip()
+        if not rest or rest[0] == "#":
+            return text[:end], rest
+        end = text.find(mark, end + 1)
+    return None
+
+
+# -- editing -------------------------------------------------------------------------------------
+
+
+def _by_section(flat: Tree, renamed: Mapping[str, str]) -> dict[tuple[str, ...], Tree]:
+    """Options of every section, by its path in lower case; `()` holds those before the first."""
+    found: dict[tuple[str, ...], Tree] = {}
+
+    def collect(section: Tree, path: tuple[str, ...]) -> None:
+        options = found.setdefault(path, {})
+        for key, value in section.items():
+            if isinstance(value, dict):
+                collect(value, (*path, _shown(key, renamed) if not path else key.lower()))
+            else:
+                options[key.lower()] = value
+
+    collect(flat, ())
+    return found
+
+
+def _shown(name: str, renamed: Mapping[str, str]) -> str:
+    """A section's name in the one way a tree gives it: `Remote  "X"` is `remote "x"`."""
+    found = re.fullmatch(_NAMED_SECTION, name.lower())
+    plain = head(found[1], found[2]) if found else name.lower()
+    return renamed.get(plain, plain)
+
+
+class _Editor:
+    """One edit of a text with comments: lines are kept, replaced, dropped or added."""
+
+    def __init__(
+        self,
+        lines: list[str],
+        marks: list[Line],
+        old: dict[tuple[str, ...], Tree],
+        new: dict[tuple[str, ...], Tree],
+        renamed: Mapping[str, str],
+    ) -> None:
+        self._lines, self._marks, self._old, self._new = lines, marks, old, new
+        self._renamed = renamed
+
+    def text(self) -> str:
+        out: dict[int, list[str]] = {}
+        ends: dict[tuple[str, ...], int] = {}
+        seen: dict[tuple[str, ...], set[str]] = {}
+        for mark in self._marks:
+            section = self._path(mark.section)
+            want = self._new.get(section)
+            kept = want is not None and (bool(want) or self._has_below(section))
+            if mark.key is None:
+                if not kept:
+                    self._drop(mark, out)
+                    continue
+                if self._is_renamed(mark.section):
+                    self._replace(mark, f"[{quote(section[-1], lines=False)}]", out)
+            else:
+                key = mark.key.lower()
+                if not want or key not in want:
+                    self._drop(mark, out)
+                    continue
+                seen.setdefault(section, set()).add(key)
+                if want[key] != self._old[section][key]:
+                    name = quote(mark.key, lines=False)
+                    self._replace(mark, f"{name} = {quote(want[key])}", out)
+            ends[section] = mark.last
+        for section, options in self._new.items():
+            added = {k: v for k, v in options.items() if k not in seen.get(section, set())}
+            if added:
+                self._add(section, added, ends, out)
+        shown = [
+            line
+            for number, line in enumerate(self._lines)
+            for line in out.get(number, [line])
+        ]
+        shown = out.get(-1, []) + shown + out.get(len(self._lines), [])
+        return "\n".join(shown) + "\n"
+
+    def _path(self, section: tuple[str, ...]) -> tuple[str, ...]:
+        lower = tuple(name.lower() for name in section[1:])
+        return (_shown(section[0], self._renamed), *lower) if section else ()
+
+    def _is_renamed(self, section: tuple[str, ...]) -> bool:
+        return len(section) == 1 and _shown(section[0], {}) in self._renamed
+
+    def _has_below(self, section: tuple[str, ...]) -> bool:
+        depth = len(section)
+        return any(p[:depth] == section and values for p, values in self._new.items())
+
+    def _drop(self, mark: Line, out: dict[int, list[str]]) -> None:
+        for number in range(mark.first, mark.last + 1):
+            out[number] = []
+
+    def _replace(self, mark: Line, text: str, out: dict[int, list[str]]) -> None:
+        self._drop(mark, out)
+        first = self._lines[mark.first]
+        indent = first[: len(first) - len(first.lstrip())]
+        comment = f"  {mark.comment}" if mark.comment else ""
+        out[mark.first] = [f"{indent}{text}{comment}"]
+
+    def _add(
+        self,
+        section: tuple[str, ...],
+        options: Tree,
+        ends: dict[tuple[str, ...], int],
+        out: dict[int, list[str]],
+    ) -> None:
+        """Adds options behind the last one of their section, or a new section at the end."""
+        written = [f"{quote(k, lines=False)} = {quote(v)}" for k, v in options.items()]
+        if section in ends:
+            last = ends[section]
+            indent = self._indent(section)
+            out.setdefault(last, [self._lines[last]])
+            out[last] += [indent + line for line in written]
+        elif not section:
+            out.setdefault(-1, []).extend(written)
+        else:
+            opened, closed = "[" * len(section), "]" * len(section)
+            out.setdefault(len(self._lines), []).extend(
+                [f"{opened}{quote(section[-1], lines=False)}{closed}"]
+                + [INDENT + line for line in written]
+            )
+
+    def _indent(self, section: tuple[str, ...]) -> str:
+        for mark in self._marks:
+            if self._path(mark.section) == section and mark.key is not None:
+                line = self._lines[mark.first]
+                return line[: len(line) - len(line.lstrip())]
+        return INDENT * len(section)

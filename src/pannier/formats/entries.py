@@ -1,0 +1,393 @@
+"""Outputs and dependencies as `.dvc` files spell them: checked when read, in order when written.
+
+Source: docs/formats.md, sections 7.3, 8 and 9.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+from pannier.core.digest import LEGACY, MD5, Digest, is_object_name
+from pannier.core.errors import CorruptObject, InvalidFile
+from pannier.core.manifest import Manifest, parse_manifest
+from pannier.core.path import is_inside, join, reason_to_refuse
+from pannier.core.stage import Dep, Meta, Out
+from pannier.formats import yamlio
+
+Keys = tuple[str | int, ...]
+Schema = Mapping[str, Callable[[Any], str | None]]
+
+CHECKSUMS = ("md5", "etag", "checksum")
+_REFUSED_NAMES = frozenset(
+    (".dvc", ".gitignore", ".gitattributes", ".dvcignore", "dvc.yaml", "dvc.lock")
+)
+
+
+class Reader:
+    """One file being read: says where in it a fault lies. file: root-relative, as shown."""
+
+    def __init__(self, file: str, data: bytes) -> None:
+        self.file = file
+        self.data = data
+
+    def fail(self, reason: str, keys: Keys = ()) -> NoReturn:
+        """Raises InvalidFile in DVC's words: reason, the keys that lead there, line and column."""
+        place = yamlio.position_of(self.data, keys)
+        line, column = place or (None, None)
+        where = f", in {' -> '.join(map(str, keys))}" if keys else ""
+        shown = yamlio.text_of_line(self.data, line)
+        raise InvalidFile(self.file, reason + where, line=line, column=column, text=shown)
+
+    def mapping(self, value: Any, schema: Schema, keys: Keys) -> dict[str, Any]:
+        """Returns value when it is a mapping whose keys and kinds the schema allows."""
+        if not isinstance(value, dict):
+            self.fail("expected a dictionary", keys)
+        for key, item in value.items():
+            check = schema.get(key)
+            if check is None:
+                self.fail("extra keys not allowed", (*keys, key))
+            reason = check(item)
+            if reason is not None:
+                self.fail(reason, (*keys, key))
+        return value
+
+    def sequence(self, value: Any, keys: Keys) -> list[Any]:
+        if not isinstance(value, list):
+            self.fail("expected a list", keys)
+        return value
+
+
+def text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "expected str"
+    return "it contains a NUL character" if "\0" in value else None
+
+
+def optional_text(value: Any) -> str | None:
+    return None if value is None else text(value)
+
+
+def flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "expected bool"
+
+
+def anything(value: Any) -> None:
+    return None
+
+
+def number(value: Any) -> str | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return "expected int"
+    return None if value >= 0 else "expected a number that is not negative"
+
+
+def checksum(value: Any) -> str | None:
+    """A checksum: absent, empty, or three characters or more. YAML makes ints of some."""
+    if value is None or value == "":
+        return None
+    shown = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return None if isinstance(shown, str) and len(shown) >= 3 else "not a valid value"
+
+
+def _texts(value: Any) -> str | None:
+    if not isinstance(value, list):
+        return "expected a list"
+    return next(("expected str" for item in value if not isinstance(item, str)), None)
+
+
+def _mapping(value: Any) -> str | None:
+    return None if isinstance(value, dict) else "expected a dictionary"
+
+
+def _list(value: Any) -> str | None:
+    return None if isinstance(value, list) else "expected a list"
+
+
+def _flag_or_mapping(value: Any) -> str | None:
+    return None if isinstance(value, bool | dict) else "not a valid value"
+
+
+def _text_or_mapping(value: Any) -> str | None:
+    return None if isinstance(value, str | dict) else "not a valid value"
+
+
+def _hash_name(value: Any) -> str | None:
+    return None if value in (MD5, LEGACY) else "not a valid value"
+
+
+_META: Schema = {
+    "md5": checksum,
+    "etag": checksum,
+    "checksum": checksum,
+    "size": number,
+    "nfiles": number,
+    "isexec": flag,
+    "version_id": text,
+}
+_FILE: Schema = {**_META, "relpath": text, "cloud": _mapping}
+_SHARED: Schema = {
+    **_META,
+    "cloud": _mapping,
+    "hash": _hash_name,
+    "path": text,
+    "fs_config": _mapping,
+    "files": _list,
+}
+_OUT: Schema = {
+    **_SHARED,
+    "desc": text,
+    "type": text,
+    "labels": _texts,
+    "meta": anything,
+    "cache": flag,
+    "metric": _flag_or_mapping,
+    "plot": _flag_or_mapping,
+    "persist": flag,
+    "remote": text,
+    "push": flag,
+}
+_REPO: Schema = {
+    "url": text,
+    "rev": text,
+    "rev_lock": text,
+    "config": _text_or_mapping,
+    "remote": _text_or_mapping,
+}
+_DB: Schema = {"query": text, "connection": text, "file_format": text, "table": text}
+_DEP: Schema = {**_SHARED, "repo": anything, "db": anything}
+
+_OUT_KEPT = ("fs_config", "desc", "type", "labels", "meta", "metric", "plot")
+_INLINE = ("version_id", "etag", "checksum")
+_REPO_ORDER = ("url", "rev", "rev_lock", "config", "remote")
+
+
+def read_out(reader: Reader, raw: Any, keys: Keys, wdir: str) -> Out:
+    """Reads one entry of `outs`. wdir: root-relative, where its path starts."""
+    fields = reader.mapping(raw, _OUT, keys)
+    if "path" not in fields:
+        reader.fail("required key not provided", (*keys, "path"))
+    path = local_path(fields["path"])
+    cache = fields.get("cache", True)
+    why = reason_against_output(path, wdir, reader.file, cache=cache)
+    if why is not None:
+        reader.fail(f"the path {path!r} cannot be an output: {why}", (*keys, "path"))
+    cloud = _read_cloud(reader, fields, keys)
+    digest, meta = _read_digest(reader, fields, keys), _read_meta(fields)
+    files = _read_files(reader, fields, keys)
+    if files is not None:
+        digest, meta = _digest_of_files(reader, files, keys), _meta_of_files(files)
+    return Out(
+        path=path,
+        digest=digest,
+        meta=meta,
+        cache=cache,
+        persist=fields.get("persist", False),
+        push=fields.get("push", True),
+        remote=fields.get("remote") or None,
+        files=files,
+        cloud=cloud,
+        extra={key: fields[key] for key in (*_INLINE, *_OUT_KEPT) if fields.get(key)},
+    )
+
+
+def read_dep(reader: Reader, raw: Any, keys: Keys) -> Dep:
+    """Reads one entry of `deps`; it may lie outside the project, or be a URL."""
+    fields = reader.mapping(raw, _DEP, keys)
+    repo, db = fields.get("repo"), fields.get("db")
+    if "repo" in fields:
+        reader.mapping(repo, _REPO, (*keys, "repo"))
+        if "url" not in fields["repo"]:
+            reader.fail("required key not provided", (*keys, "repo", "url"))
+    if "db" in fields:
+        reader.mapping(db, _DB, (*keys, "db"))
+    elif not fields.get("path"):
+        reader.fail("required key not provided", (*keys, "path"))
+    path = fields.get("path", "")
+    if db is not None or repo is not None:
+        return Dep(path=path, repo=repo, db=db, extra=_kept(fields))
+    remote = "://" in path
+    found = None
+    for name in CHECKSUMS if remote else ("etag", "checksum"):
+        if fields.get(name):
+            found = (name, str(fields[name]))
+            break
+    return Dep(
+        path=path if remote else local_path(path),
+        digest=None if remote else _read_digest(reader, fields, keys),
+        checksum=found,
+        meta=_read_meta(fields),
+        files=_read_files(reader, fields, keys),
+        extra=_kept(fields, without=found[0] if found else None),
+    )
+
+
+def local_path(path: str) -> str:
+    """A path as DVC writes it: no './', no double slash. URLs stay as they are."""
+    return path if "://" in path else posixpath.normpath(path)
+
+
+def reason_against_output(path: str, wdir: str, file: str, *, cache: bool) -> str | None:
+    """Says why the path of an output is refused, or None.
+
+    path: relative to wdir, which is root-relative. file: the pointer, root-relative. Only outputs
+    that Git keeps (cache False) may lie outside the project.
+    Source: docs/durability.md, hostile input S4, S4b and S4c.
+    """
+    if "://" in path:
+        return None if not cache else "a cached output cannot be a URL"
+    full = join(wdir, path)
+    if not is_inside(full):
+        return None if not cache else "it leaves the project"
+    why = reason_to_refuse(full)
+    if why is not None:
+        return why
+    name = full.rpartition("/")[2]
+    if name.lower() in _REFUSED_NAMES or name.endswith(".dvc"):
+        return f"'{name}' belongs to DVC or Git"
+    if ".dvc" in full.lower() and any(
+        part.rstrip(". ").lower() == ".dvc" for part in full.split("/")
+    ):
+        return "it lies in a '.dvc' folder"
+    if file.startswith(full + "/"):
+        return "it holds the file that declares it"
+    return None
+
+
+def _read_digest(reader: Reader, fields: dict[str, Any], keys: Keys) -> Digest | None:
+    value = fields.get("md5")
+    if value is None or value == "":
+        return None
+    name = str(value).lower()
+    if not is_object_name(name):
+        reader.fail(f"{value!r} is not an MD5 digest", (*keys, "md5"))
+    return Digest(MD5 if fields.get("hash") == MD5 else LEGACY, name)
+
+
+def _read_meta(fields: dict[str, Any]) -> Meta:
+    return Meta(fields.get("size"), fields.get("nfiles"), fields.get("isexec", False))
+
+
+def _read_cloud(reader: Reader, fields: dict[str, Any], keys: Keys) -> dict[str, Any] | None:
+    """Checks a `cloud` mapping: {remote: {etag, checksum, version_id, ...}}, at most one remote."""
+    cloud = fields.get("cloud")
+    if not cloud:
+        return None
+    if len(cloud) > 1:
+        reader.fail("length of value must be at most 1", (*keys, "cloud"))
+    for remote, entry in cloud.items():
+        reader.mapping(entry, _META, (*keys, "cloud", remote))
+    return dict(cloud)
+
+
+def _read_files(
+    reader: Reader, fields: dict[str, Any], keys: Keys
+) -> tuple[dict[str, Any], ...] | None:
+    """Checks a `files` list; None when absent or empty: DVC writes an empty one by mistake."""
+    rows = fields.get("files")
+    if not rows:
+        return None
+    for index, row in enumerate(rows):
+        at = (*keys, "files", index)
+        reader.mapping(row, _FILE, at)
+        if "relpath" not in row:
+            reader.fail("required key not provided", (*at, "relpath"))
+        why = reason_to_refuse(row["relpath"])
+        if why is not None:
+            reader.fail(f"the path {row['relpath']!r} is not allowed: {why}", (*at, "relpath"))
+        if row.get("md5") and not is_object_name(str(row["md5"])):
+            reader.fail(f"{row['md5']!r} is not an MD5 digest", (*at, "md5"))
+        _read_cloud(reader, row, at)
+    return tuple(rows)
+
+
+def _digest_of_files(reader: Reader, files: Iterable[dict[str, Any]], keys: Keys) -> Digest | None:
+    """The directory's digest, recomputed from its list (docs/formats.md, section 9)."""
+    rows = [(row["relpath"], str(row.get("md5") or "")) for row in files]
+    if not all(name for _, name in rows):
+        return None
+    manifest = Manifest.of(rows)
+    try:
+        parse_manifest(manifest.to_bytes(), "files")  # duplicates; a file that is a directory too
+    except CorruptObject as error:
+        reader.fail(error.reason, (*keys, "files"))
+    return Digest(MD5, manifest.digest_hex())
+
+
+def _meta_of_files(files: tuple[dict[str, Any], ...]) -> Meta:
+    return Meta(sum(row.get("size", 0) for row in files), len(files))
+
+
+def _kept(fields: dict[str, Any], without: str | None = None) -> dict[str, Any]:
+    wanted = (*_INLINE, "cloud", "fs_config")
+    return {key: fields[key] for key in wanted if fields.get(key) and key != without}
+
+
+def out_fields(out: Out) -> dict[str, Any]:
+    """One entry of `outs`, keys in the order in which DVC writes them, defaults left out."""
+    fields: dict[str, Any] = {}
+    if not out.files:
+        _put_digest(fields, out.digest, out.meta)
+        if not out.cloud:
+            _put(fields, out.extra, _INLINE)
+    if out.cloud:
+        fields["cloud"] = out.cloud
+    if out.digest is None or out.digest.algorithm != LEGACY:
+        fields["hash"] = MD5
+    fields["path"] = out.path
+    _put(fields, out.extra, ("fs_config", "desc", "type", "labels", "meta"))
+    if not out.cache:
+        fields["cache"] = False
+    _put(fields, out.extra, ("metric", "plot"))
+    if out.persist:
+        fields["persist"] = True
+    if out.remote:
+        fields["remote"] = out.remote
+    if not out.push:
+        fields["push"] = False
+    if out.files:
+        fields["files"] = list(out.files)
+    return fields
+
+
+def dep_fields(dep: Dep) -> dict[str, Any]:
+    """One entry of `deps`; see `out_fields`. Imports from a project or a database have no hash."""
+    if dep.db is not None:
+        return {"db": dep.db}
+    if dep.repo is not None:
+        order = [key for key in _REPO_ORDER if dep.repo.get(key)]
+        return {"path": dep.path, "repo": {key: dep.repo[key] for key in order}}
+    if dep.path.startswith("ds://"):
+        return {"path": dep.path}
+    fields: dict[str, Any] = {}
+    if dep.checksum and not dep.files:
+        fields[dep.checksum[0]] = dep.checksum[1]
+    if not dep.files:
+        _put_digest(fields, dep.digest, dep.meta)
+        _put(fields, dep.extra, _INLINE)
+    _put(fields, dep.extra, ("cloud",))
+    if dep.digest is None or dep.digest.algorithm != LEGACY:
+        fields["hash"] = MD5
+    fields["path"] = dep.path
+    _put(fields, dep.extra, ("fs_config",))
+    if dep.files:
+        fields["files"] = list(dep.files)
+    return fields
+
+
+def _put_digest(fields: dict[str, Any], digest: Digest | None, meta: Meta) -> None:
+    if digest is not None:
+        fields["md5"] = digest.hex
+    if meta.size_bytes is not None:
+        fields["size"] = meta.size_bytes
+    if meta.nfiles is not None:
+        fields["nfiles"] = meta.nfiles
+    if meta.is_exec:
+        fields["isexec"] = True
+
+
+def _put(fields: dict[str, Any], source: Mapping[str, Any], keys: Iterable[str]) -> None:
+    for key in keys:
+        if source.get(key):
+            fields.setdefault(key, source[key])

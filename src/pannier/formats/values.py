@@ -1,0 +1,132 @@
+"""Parameter files of every kind to values, and what changed between two readings.
+
+Source: docs/formats.md, section 10.3.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pannier.core.errors import InvalidFile
+from pannier.formats import python_values, yamlio
+
+_MISSING: Any = object()
+
+
+def load_params(data: bytes, path: str) -> dict[str, Any]:
+    """Reads a parameter file by the extension of path; what has no known one is YAML.
+
+    Returns {} for an empty file. Raises InvalidFile when it cannot be read, passes one of the
+    limits of `yamlio`, or is no mapping at the top.
+    """
+    extension = posixpath.splitext(path)[1].lower()
+    values = _READERS.get(extension, yamlio.load)(data, path)
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InvalidFile(path, f"expected a dictionary, got '{type(values).__name__}'")
+    return values
+
+
+def select(values: Mapping[Any, Any], names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Returns the named values, by name and in the order of names, and the names not there.
+
+    names: `a.b` for a key within a key, `a.0` for an item of a list, negative from its end; no
+    names stand for all of the file, by its top-level keys.
+    """
+    if not names:
+        return dict(values), []
+    found: dict[str, Any] = {}
+    missing = []
+    for name in names:
+        value = _lookup(values, name)
+        if value is _MISSING:
+            missing.append(name)
+        else:
+            found[name] = value
+    return found, missing
+
+
+def diff_params(
+    locked: Mapping[str, Any], now: Mapping[Any, Any], wanted: Sequence[str]
+) -> dict[str, str]:
+    """Says of each parameter that differs whether it is "modified", "new" or "deleted".
+
+    locked: values by name as in dvc.lock. now: the file as `load_params` has it. wanted: names as
+    in dvc.yaml, empty for the whole file. Values compare as Python's do: 1 equals 1.0 and true.
+    What is neither locked nor there is "deleted", as DVC has it.
+    """
+    found, _ = select(now, wanted)
+    names = wanted or [*found, *(name for name in locked if name not in found)]
+    states = {}
+    for name in names:
+        if name not in found:
+            states[name] = "deleted"
+        elif name not in locked:
+            states[name] = "new"
+        elif locked[name] != found[name]:
+            states[name] = "modified"
+    return states
+
+
+def _lookup(values: Any, name: str) -> Any:
+    for part in name.split("."):
+        if isinstance(values, dict):
+            values = values[part] if part in values else _by_text(values, part)
+        elif isinstance(values, list):
+            try:
+                values = values[int(part)]
+            except (ValueError, IndexError):
+                return _MISSING
+        else:
+            return _MISSING
+        if values is _MISSING:
+            return _MISSING
+    return values
+
+
+def _by_text(mapping: dict[Any, Any], part: str) -> Any:
+    """The value under a key that is no string, such as the int 1 for '1'."""
+    for key, value in mapping.items():
+        if not isinstance(key, str) and str(key) == part:
+            return value
+    return _MISSING
+
+
+def _load_json(data: bytes, path: str) -> Any:
+    text = _decode(data, path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidFile(path, error.msg, line=error.lineno, column=error.colno) from None
+    except (RecursionError, ValueError) as error:
+        raise InvalidFile(path, f"it cannot be read: {error}") from None
+
+
+def _load_toml(data: bytes, path: str) -> Any:
+    import tomllib  # 5 ms that few projects need
+
+    text = _decode(data, path)
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise InvalidFile(path, str(error)) from None
+
+
+def _decode(data: bytes, path: str) -> str:
+    if len(data) > yamlio.MAX_BYTES:
+        raise InvalidFile(path, f"it is bigger than {yamlio.MAX_BYTES} bytes")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidFile(path, "it is not UTF-8") from None
+
+
+_READERS: dict[str, Callable[[bytes, str], Any]] = {
+    ".json": _load_json,
+    ".toml": _load_toml,
+    ".py": python_values.parse,
+}

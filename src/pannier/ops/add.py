@@ -1,0 +1,256 @@
+"""add: start tracking files and directories, or record their new content."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pannier.core.digest import MD5, Digest
+from pannier.core.errors import (
+    BadPath,
+    BadTarget,
+    MissingObject,
+    OutputMissing,
+    OutsideProject,
+    Overlap,
+    PannierError,
+    PointerIgnored,
+    TrackedByGit,
+)
+from pannier.core.events import Progress
+from pannier.core.path import is_inside, is_within, reason_to_refuse
+from pannier.core.stage import Meta, Out, Stage
+from pannier.disk.beneath import has_link_parent
+from pannier.disk.mutex import check_not_busy
+from pannier.formats import pointer
+from pannier.ops.tracking import (
+    ignore_in_git,
+    shown,
+    stage_in_git,
+    with_out,
+    write_pointer,
+)
+from pannier.project import snapshot as snapshots
+from pannier.project.index import Index, OutRef, ignore_rules, load_index
+from pannier.project.project import Project
+from pannier.project.snapshot import Snapshot
+from pannier.project.targets import root_relative
+from pannier.project.workspace import relink, save
+
+_NAME_MAX = 255
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """cwd: root-relative directory that targets start from. save: put the bytes into the store.
+    relink: replace files by links where links are configured."""
+
+    cwd: str = ""
+    save: bool = True
+    relink: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """to_commit: root-relative paths for `git add`. staged: that was done already."""
+
+    pointers: list[str] = field(default_factory=list)
+    to_commit: list[str] = field(default_factory=list)
+    staged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One target. stage: the pointer's, present or to be made. inside: the path below the output
+    when only a part of a tracked directory is added."""
+
+    path: str
+    stage: Stage
+    out: Out
+    out_path: str
+    inside: str = ""
+
+    @property
+    def is_new(self) -> bool:
+        return self.out.digest is None
+
+
+def add(
+    project: Project, targets: Sequence[str], options: AddOptions, progress: Progress
+) -> AddReport:
+    """Tracks targets. Everything is checked before anything is written.
+
+    Raises OutputMissing, OutsideProject, TrackedByGit, PointerIgnored, Overlap, BadPath,
+    UnstorableEntries, FileChanged, DiskError.
+    """
+    index = load_index(project)
+    tasks = [_task(project, index, target, options.cwd) for target in targets]
+    tasks = list({task.path: task for task in tasks}.values())
+    _check_overlaps(project, index, tasks)
+    _check_git(project, tasks, options.cwd)
+    check_not_busy(
+        project.rwlock, project.root, [project.absolute(task.path) for task in tasks], writing=True
+    )
+    looks = [snapshots.look(project, task.path, MD5, progress) for task in tasks]
+    pointers: list[str] = []
+    changed: list[str] = []
+    for task, look in zip(tasks, looks, strict=True):
+        if options.save:
+            save(project, look, progress)
+        else:
+            snapshots.measure(project, look, progress)
+        if look.digest is None:
+            raise OutputMissing(shown(task.path, options.cwd), project.absolute(task.path))
+        stage = _recorded(project, task, look, options)
+        changed += ignore_in_git(project, [task.out_path])
+        write_pointer(project, stage)
+        pointers.append(stage.file)
+        if options.save and options.relink:
+            relink(project, look, progress)
+        _note_link(project, stage, task)
+    to_commit = list(dict.fromkeys([*changed, *pointers]))
+    return AddReport(pointers, to_commit, stage_in_git(project, to_commit))
+
+
+def _note_link(project: Project, stage: Stage, task: _Task) -> None:
+    digest = next(out.digest for out in stage.outs if out.path == task.out.path)
+    if digest is not None:
+        absolute = project.absolute(task.out_path)
+        project.statcache.put_links([(absolute, digest.hex, digest.algorithm)])
+
+
+def _task(project: Project, index: Index, target: str, cwd: str) -> _Task:
+    path = root_relative(project, cwd, target)
+    absolute = project.absolute(path)
+    if not is_inside(path):
+        raise OutsideProject(os.path.normpath(absolute))
+    why = "it is the project itself" if path == "" else reason_to_refuse(path)
+    if why is not None:
+        raise BadPath(path=target, reason=why, where="the command line")
+    link = has_link_parent(project.root, path)
+    if link is not None:
+        raise BadPath(path=target, reason=f"'{link}' is a link to elsewhere", where="the project")
+    if not os.path.lexists(absolute):
+        raise OutputMissing(target.rstrip("/"), absolute)
+    rules = ignore_rules(project, posixpath.dirname(path))
+    found = rules.explain(path, os.path.isdir(absolute))
+    if found is not None and not found[2].startswith("!"):
+        raise BadTarget(f"Path '{target}' is ignored by {found[0]}:{found[1]}:{found[2]}")
+    covering = index.out_covering(path)
+    if covering is not None:
+        return _tracked_task(covering, path, target)
+    name = posixpath.basename(path)
+    if len(os.fsencode(name)) + len(".dvc") > _NAME_MAX:
+        raise BadPath(path=target, reason="its name leaves no room for '.dvc'", where="add")
+    out = Out(path=name)
+    stage = Stage(file=pointer.pointer_name(path), wdir=posixpath.dirname(path), outs=(out,))
+    return _Task(path, stage, out, path)
+
+
+def _tracked_task(covering: OutRef, path: str, target: str) -> _Task:
+    stage = covering.stage
+    if stage.cmd is not None or stage.name is not None:
+        raise Overlap(
+            f"cannot update '{target}': overlaps with an output of stage: '{stage.address}'",
+            hint=f"record what the stage made with 'dvc commit {stage.address}'",
+        )
+    inside = path[len(covering.path) + 1 :] if path != covering.path else ""
+    return _Task(path, stage, covering.out, covering.path, inside)
+
+
+def _check_overlaps(project: Project, index: Index, tasks: list[_Task]) -> None:
+    for task in tasks:
+        if not task.is_new or task.inside:
+            continue
+        if os.path.lexists(project.absolute(task.stage.file)) and task.stage.file not in {
+            stage.file for stage in index.stages
+        }:
+            raise Overlap(f"'{task.stage.file}' is there already, and ignored by .dvcignore")
+        for ref in index.outs():
+            if ref.path != task.path and is_within(ref.path, task.path):
+                raise Overlap(
+                    f"The output paths:\n'{task.path}'('{task.stage.address}')\n"
+                    f"'{ref.path}'('{ref.stage.address}')\n"
+                    "overlap and are thus in the same tracked directory.\n"
+                    "To keep reproducibility, outputs should be in separate tracked directories "
+                    "or tracked individually."
+                )
+        for other in tasks:
+            if other is not task and is_within(other.path, task.path):
+                raise Overlap(f"'{other.path}' lies in '{task.path}': add one of them")
+
+
+def _check_git(project: Project, tasks: list[_Task], cwd: str) -> None:
+    git = project.git
+    if git is None:
+        return
+    fresh = [task for task in tasks if task.is_new]
+    tracked = git.tracked([project.absolute(task.path) for task in fresh])
+    for task in fresh:
+        if project.absolute(task.path) in tracked:
+            raise TrackedByGit(shown(task.path, cwd))
+    pointers = {project.absolute(task.stage.file): task.stage.file for task in fresh}
+    for path in git.ignored(list(pointers)):
+        raise PointerIgnored(shown(pointers[path], cwd))
+
+
+def _recorded(project: Project, task: _Task, look: Snapshot, options: AddOptions) -> Stage:
+    """The stage with the new content of its output."""
+    assert look.digest is not None
+    if not task.inside:
+        return with_out(task.stage, task.out.path, look.digest, look.meta)
+    digest, meta = _updated_directory(project, task, look, options)
+    return with_out(task.stage, task.out.path, digest, meta)
+
+
+def _updated_directory(
+    project: Project, task: _Task, look: Snapshot, options: AddOptions
+) -> tuple[Digest, Meta]:
+    """The content of a tracked directory after a part of it was exchanged.
+
+    The rest of the directory need not be in the workspace.
+    """
+    recorded = task.out.digest
+    if recorded is None or not recorded.is_dir:
+        raise PannierError(
+            f"'{task.out_path}' has no recorded content yet",
+            hint=f"record it first with 'dvc add {task.out_path}'",
+        )
+    store = project.store_of(recorded.algorithm)
+    try:
+        old = store.manifest(recorded.hex)
+    except MissingObject:
+        raise PannierError(
+            f"the list of files of '{task.out_path}' is not in the cache",
+            hint=f"bring it with 'dvc fetch {task.out_path}'",
+        ) from None
+    removed = old.below(task.inside)
+    prefix = task.inside
+    added = [
+        (f"{prefix}/{path}" if path else prefix, name) for path, name in look.entries().items()
+    ]
+    new = old.with_changes(removed.paths, added)
+    name = new.digest_hex()
+    if options.save:
+        project.store.put_bytes(name, new.to_bytes())
+    return Digest(MD5, name), _updated_meta(project, task, look, removed.hexes, len(new))
+
+
+def _updated_meta(
+    project: Project, task: _Task, look: Snapshot, removed: list[str], count: int
+) -> Meta:
+    """Size and count after the change; the size is left out when an old file's is not known."""
+    before = task.out.meta.size_bytes
+    assert task.out.digest is not None
+    store = project.store_of(task.out.digest.algorithm)
+    for name in removed:
+        try:
+            if before is not None:
+                before -= os.stat(store.path(name)).st_size
+        except OSError:
+            before = None
+    after = look.meta.size_bytes
+    size = before + after if before is not None and after is not None else None
+    return Meta(size, count)

@@ -1,0 +1,332 @@
+"""checkout: bring the workspace's data to what the pointers and lock files record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pannier.core.digest import Digest
+from pannier.core.errors import (
+    BadPath,
+    BadTarget,
+    CheckoutFailed,
+    DiskError,
+    PannierError,
+    UnsavedChanges,
+)
+from pannier.core.events import Progress
+from pannier.core.path import is_within, relative
+from pannier.core.plan import CheckoutPlan, plan_checkout
+from pannier.disk.beneath import Root, has_link_parent
+from pannier.disk.mutex import check_not_busy
+from pannier.project import snapshot as snapshots
+from pannier.project.index import load_index
+from pannier.project.materialise import Made, Materialiser
+from pannier.project.presence import recorded_manifest
+from pannier.project.project import Project
+from pannier.project.snapshot import ABSENT, DIRECTORY, FILE, OTHER, Snapshot
+from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions, select_outs
+from pannier.store.objects import Store
+
+Ask = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOptions:
+    """force: give up unsaved changes. relink: make links of the configured kind anew.
+    allow_missing: data that is not in the cache is no failure."""
+
+    targets: TargetOptions = ALL_TARGETS
+    force: bool = False
+    relink: bool = False
+    allow_missing: bool = False
+
+
+@dataclass(slots=True)
+class CheckoutReport:
+    """Outputs by what became of them (as the user sees them; directories end in '/'), and counts
+    of files. failed: outputs that are not complete now."""
+
+    added: list[str] = field(default_factory=list)
+    modified: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    files_added: int = 0
+    files_modified: int = 0
+    files_deleted: int = 0
+    relinked: bool = False
+
+
+def checkout(
+    project: Project,
+    targets: Sequence[str],
+    options: CheckoutOptions,
+    ask: Ask,
+    progress: Progress,
+) -> CheckoutReport:
+    """Does all that can be done and reports the rest in `failed`.
+
+    ask: whether unsaved files may go; asked once, with their names. Raises UnsavedChanges before
+    anything of that output is touched, BadTarget, InvalidFile, DiskError, NoSpace.
+    """
+    selected = select_outs(project, targets, options.targets)
+    chosen = [item for item in selected if item.ref.tracked]
+    check_not_busy(
+        project.rwlock,
+        project.root,
+        [project.absolute(item.ref.path) for item in chosen],
+        writing=True,
+    )
+    worker = _Checkout(project, options, ask, progress)
+    for item in chosen:
+        worker.one(item)
+    if not targets:
+        worker.drop_unused([item.ref.path for item in selected])
+    worker.report.relinked = options.relink
+    return worker.report
+
+
+def raise_if_failed(report: CheckoutReport, options: CheckoutOptions) -> None:
+    """Raises CheckoutFailed when data was missing and that was not allowed."""
+    if report.failed and not options.allow_missing:
+        raise CheckoutFailed(
+            report.failed, hint="bring what is missing from the remote with 'dvc pull'"
+        )
+
+
+class _Checkout:
+    def __init__(
+        self, project: Project, options: CheckoutOptions, ask: Ask, progress: Progress
+    ) -> None:
+        self._project, self._options, self._ask = project, options, ask
+        self._progress = progress
+        self.report = CheckoutReport()
+
+    def one(self, item: Selected) -> None:
+        out, path = item.ref.out, item.ref.path
+        digest = out.digest
+        if digest is None and out.files is None:
+            return
+        project = self._project
+        link = has_link_parent(project.root, path)
+        if link is not None:
+            raise BadPath(path=path, reason=f"'{link}' is a link", where=f"'{item.ref.stage.file}'")
+        algorithm = digest.algorithm if digest is not None else "md5"
+        look = snapshots.look(project, path, algorithm, self._progress)
+        look = self._sane(look)
+        if look.digest is not None and look.digest == digest and not self._options.relink:
+            return
+        snapshots.measure(project, look, self._progress)
+        if look.digest is not None and look.digest == digest and not self._options.relink:
+            self._note_link(path, digest)
+            return
+        want = self._wanted(item)
+        if want is None:
+            self._fail(path)
+            return
+        is_dir = (digest is not None and digest.is_dir) or out.files is not None
+        self._apply(item, look, want, is_dir)
+
+    def _sane(self, look: Snapshot) -> Snapshot:
+        """A dangling link into our own cache holds no data; any other oddity is left alone."""
+        if look.kind != OTHER:
+            return look
+        target = os.readlink(look.absolute) if look.is_link else ""
+        if target.startswith(self._project.cache_dir + "/"):
+            return look
+        raise DiskError(
+            look.absolute,
+            0,
+            "something that is no file or directory stands where data belongs",
+            hint="nothing is written through links; move it away and repeat",
+        )
+
+    def _wanted(self, item: Selected) -> dict[str, str] | None:
+        """Path -> hex of everything recorded; None when the list of files is not known."""
+        out = item.ref.out
+        manifest = recorded_manifest(self._project, out)
+        if manifest is not None:
+            return dict(manifest)
+        if out.digest is None or out.digest.is_dir:
+            return None
+        return {"": out.digest.hex}
+
+    def _apply(self, item: Selected, look: Snapshot, want: dict[str, str], is_dir: bool) -> None:
+        project, path = self._project, item.ref.path
+        store = project.store_of(look.algorithm)
+        have: dict[str, str | None] = dict(look.entries())
+        if look.kind == OTHER:
+            have = {"": None}
+        if item.inside:
+            have, want = self._limit(item, have, want)
+        redo = self._other_links(look, want, store) if self._options.relink else set()
+        plan = plan_checkout(have, want, self._stored(store, have, want), redo)
+        if look.kind == OTHER:
+            plan = replace(plan, unsaved=[])
+        nothing = not (want or plan.delete)
+        if item.inside and nothing:
+            raise BadTarget(f"'{path}/{item.inside}' is not in '{path}'")
+        self._check_unsaved(plan, path)
+        if plan.is_empty and look.kind != ABSENT:
+            self._note_link(path, item.ref.out.digest)
+            return
+        if plan.missing and plan.delete and not self._options.force:
+            # An incomplete checkout takes nothing away: what is there may be all that is left.
+            plan = replace(plan, delete=[])
+        if plan.missing and look.kind == ABSENT and not plan.create:
+            self._fail(path)
+            return
+        is_exec = item.ref.out.meta.is_exec
+        made = Materialiser(project, look, is_exec, self._progress).apply(plan, want, is_dir)
+        self._account(item, look, made, is_dir)
+
+    def _limit(
+        self, item: Selected, have: dict[str, str | None], want: dict[str, str]
+    ) -> tuple[dict[str, str | None], dict[str, str]]:
+        """Only a part of the directory was asked for: the rest stays as it is."""
+        inside = item.inside
+        kept: dict[str, str | None] = {p: d for p, d in have.items() if is_within(p, inside)}
+        return kept, {p: d for p, d in want.items() if is_within(p, inside)}
+
+    def _other_links(self, look: Snapshot, want: Mapping[str, str], store: Store) -> set[str]:
+        """Paths of files that are not links of the configured kind to what is wanted there."""
+        kind = self._project.link_kinds()[0]
+        return {
+            path
+            for source in look.sources
+            for index, name in enumerate(source.folder.names)
+            if (path := source.folder.join(name) if look.kind == DIRECTORY else "") in want
+            and not _is_linked(source.path(index), store, want[path], kind)
+        }
+
+    def _stored(
+        self, store: Store, have: Mapping[str, str | None], want: Mapping[str, str]
+    ) -> Collection[str]:
+        """Digests whose objects are there; those of files that would go are verified in full."""
+        needed = set(want.values())
+        at_risk = {
+            name for path, name in have.items() if name is not None and want.get(path) != name
+        }
+        present = store.present(needed | at_risk)
+        if not self._options.force:
+            present -= store.verify(sorted(at_risk & present))
+        return present
+
+    def _check_unsaved(self, plan: CheckoutPlan, path: str) -> None:
+        if not plan.unsaved or self._options.force:
+            return
+        base = self._project.absolute(path)
+        names = [f"{base}/{inner}" if inner else base for inner in plan.unsaved]
+        question = (
+            f"file/directory '{path}' is going to be removed or changed, "
+            f"and {len(names)} of its files are not in the cache. Are you sure?"
+        )
+        if not self._ask(question):
+            raise UnsavedChanges(names)
+
+    def _account(self, item: Selected, look: Snapshot, made: Made, is_dir: bool) -> None:
+        path = item.ref.path
+        report = self.report
+        name = self._shown(path) + ("/" if is_dir else "")
+        report.files_added += made.created
+        report.files_modified += made.replaced
+        report.files_deleted += made.deleted
+        if made.missing:
+            self._fail(path)
+        if not (made.created or made.replaced or made.deleted) and is_dir and look.kind != ABSENT:
+            return
+        if made.missing and not (made.created or made.replaced or made.deleted):
+            return
+        (report.added if look.kind == ABSENT else report.modified).append(name)
+        if not made.missing:
+            self._note_link(path, item.ref.out.digest)
+
+    def _fail(self, path: str) -> None:
+        if not self._options.allow_missing:
+            self.report.failed.append(self._shown(path))
+
+    def _shown(self, path: str) -> str:
+        return relative(path, self._options.targets.cwd)
+
+    def _note_link(self, path: str, digest: Digest | None) -> None:
+        if digest is not None:
+            absolute = self._project.absolute(path)
+            self._project.statcache.put_links([(absolute, digest.hex, digest.algorithm)])
+
+    # -- what checkout made earlier and no pointer names any more ----
+
+    def drop_unused(self, used: list[str]) -> None:
+        """Deletes outputs that add or checkout put into place and that no stage records now.
+
+        Only when they are as they were then, Git does not know them, and every byte of them is
+        verified to be in the cache (docs/durability.md, D5).
+        """
+        project = self._project
+        wanted = {project.absolute(path) for path in used}
+        wanted |= {project.absolute(ref.path) for ref in load_index(project).outs()}
+        gone = []
+        for absolute, name, algorithm in project.statcache.links():
+            if absolute in wanted or not absolute.startswith(project.root + "/"):
+                continue
+            path = os.path.relpath(absolute, project.root)
+            if any(is_within(path, other) or is_within(other, path) for other in used):
+                gone.append(absolute)
+                continue
+            if self._drop_one(path, Digest(algorithm, name)):
+                gone.append(absolute)
+        project.statcache.drop_links(gone)
+
+    def _drop_one(self, path: str, recorded: Digest) -> bool:
+        project = self._project
+        if has_link_parent(project.root, path) is not None:
+            return True
+        try:
+            look = snapshots.look(project, path, recorded.algorithm, self._progress)
+            snapshots.measure(project, look, self._progress)
+        except PannierError:
+            return True
+        if look.kind == ABSENT or look.digest != recorded:
+            return True  # the user's own now
+        if project.git is not None and project.git.tracked([look.absolute]):
+            return True
+        store = project.store_of(recorded.algorithm)
+        names = set(look.entries().values())
+        if recorded.is_dir:
+            names.add(recorded.hex)
+        if store.missing(names) or store.verify(sorted(names)):
+            self._progress.warn(
+                f"'{path}' belongs to no output now, but stays: its data is not in the cache"
+            )
+            return True
+        _remove(project, look)
+        is_dir = look.kind == DIRECTORY
+        self.report.deleted.append(self._shown(path) + ("/" if is_dir else ""))
+        self.report.files_deleted += len(look.entries())
+        return True
+
+
+def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:
+    target = store.path(name)
+    if kind == "symlink":
+        return os.path.islink(path) and os.readlink(path) == target
+    if kind == "hardlink":
+        try:
+            return os.path.samestat(os.lstat(path), os.lstat(target))
+        except OSError:
+            return False
+    return False
+
+
+def _remove(project: Project, look: Snapshot) -> None:
+    with Root(project.root) as root:
+        if look.kind == FILE:
+            root.delete(look.path, look.sources[0].folder.key(0))
+            return
+        for source in look.sources:
+            for index, name in enumerate(source.folder.names):
+                root.delete(f"{look.path}/{source.folder.join(name)}", source.folder.key(index))
+        if look.tree is not None:
+            for folder in reversed(look.tree.folders):
+                inner = f"{look.path}/{folder.path}" if folder.path else look.path
+                root.delete_folder_if_empty(inner)

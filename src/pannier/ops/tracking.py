@@ -1,0 +1,87 @@
+"""What the use cases that write pointers share: the pointer itself, `.gitignore`, Git's view.
+
+Not a use case: the layer's own vocabulary, which its use cases may import.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pannier.core.digest import Digest
+from pannier.core.stage import Meta, Out, Stage
+from pannier.disk import fsio
+from pannier.formats import ignore, pointer
+from pannier.project.project import Project
+
+
+def read_bytes(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def write_pointer(project: Project, stage: Stage) -> bool:
+    """Writes a `.dvc` file, keeping what its author wrote in it; False when nothing changed.
+
+    Commit point: everything that it refers to must be durable before (docs/durability.md, D1).
+    """
+    path = project.absolute(stage.file)
+    previous = read_bytes(path)
+    data = pointer.dump(stage, previous)
+    if data == previous:
+        return False
+    fsio.make_dirs(project.scratch)
+    fsio.write_atomic(path, data, scratch=project.scratch)
+    return True
+
+
+def with_out(stage: Stage, path: str, digest: Digest | None, meta: Meta) -> Stage:
+    """The stage with one output's recorded content exchanged. Cloud versions no longer hold."""
+    outs: list[Out] = []
+    for out in stage.outs:
+        if out.path == path:
+            outs.append(replace(out, digest=digest, meta=meta, files=None, cloud=None))
+        else:
+            outs.append(out)
+    return replace(stage, outs=tuple(outs))
+
+
+def ignore_in_git(project: Project, paths: Iterable[str]) -> list[str]:
+    """Makes Git ignore data (root-relative paths); returns the `.gitignore` files changed."""
+    git = project.git
+    paths = list(paths)
+    if git is None or not paths:
+        return []
+    absolute = {path: project.absolute(path) for path in paths}
+    already = git.ignored(list(absolute.values()))
+    changed: list[str] = []
+    for path in paths:
+        if absolute[path] in already:
+            continue
+        file = posixpath.join(posixpath.dirname(path), ".gitignore")
+        target = project.absolute(file)
+        entry = ignore.gitignore_entry(posixpath.basename(path))
+        text = ignore.add_entry(read_bytes(target), entry)
+        if text is not None:
+            fsio.make_dirs(project.scratch)
+            fsio.write_atomic(target, text, scratch=project.scratch)
+            changed.append(file)
+    return list(dict.fromkeys(changed))
+
+
+def stage_in_git(project: Project, paths: list[str]) -> bool:
+    """Does what `core.autostage` asks for: `git add` of what was produced; tells whether it did."""
+    if project.git is None or not paths or not project.settings.flag("core.autostage"):
+        return False
+    project.git.add([project.absolute(path) for path in paths])
+    return True
+
+
+def shown(path: str, cwd: str) -> str:
+    """A root-relative path as the user sees it from cwd (root-relative)."""
+    return os.path.relpath("/" + path, "/" + cwd) if cwd else path

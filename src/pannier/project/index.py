@@ -1,0 +1,168 @@
+"""Index: all stages and outputs of the workspace or of one revision."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pannier.core.path import is_inside, is_within, join
+from pannier.core.stage import Out, Stage
+from pannier.formats import lockfile, pipeline, pointer
+from pannier.formats.ignore import IgnoreRules
+from pannier.project.project import Project
+
+Read = Callable[[str], bytes | None]
+"""Root-relative path -> bytes, or None when it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutRef:
+    """One output and the stage it belongs to. path: root-relative."""
+
+    stage: Stage
+    out: Out
+    path: str
+
+    @property
+    def tracked(self) -> bool:
+        """True when its bytes live in the store."""
+        return self.out.cache and is_inside(self.path) and "://" not in self.out.path
+
+
+@dataclass(slots=True)
+class Index:
+    """The stages found, in the order of their files' paths."""
+
+    stages: list[Stage] = field(default_factory=list)
+    _outs: list[OutRef] | None = None
+
+    def outs(self) -> list[OutRef]:
+        if self._outs is None:
+            self._outs = [ref for stage in self.stages for ref in outs_of(stage)]
+        return self._outs
+
+    def out_covering(self, path: str) -> OutRef | None:
+        """The output that is path or that path lies in."""
+        for ref in self.outs():
+            if is_within(path, ref.path):
+                return ref
+        return None
+
+
+def outs_of(stage: Stage) -> list[OutRef]:
+    return [
+        OutRef(stage, out, out.path if "://" in out.path else stage.path_of(out))
+        for out in stage.outs
+    ]
+
+
+class Reader(Protocol):
+    """The files of the workspace, or of one revision."""
+
+    def read(self, path: str) -> bytes | None: ...
+
+
+def parse_stage_file(project: Project, read: Read, path: str) -> list[Stage]:
+    """The stages of one `.dvc` or `dvc.yaml` file; none when it is not there.
+
+    Raises InvalidFile: an empty or cut file is an error, never "nothing tracked".
+    """
+    data = read(path)
+    if data is None:
+        return []
+    if pointer.is_pointer_name(posixpath.basename(path)):
+        return [pointer.parse(data, path)]
+    parsed = pipeline.parse(data, path, read, _pipeline_options(project))
+    lock_path = path.removesuffix(".yaml") + ".lock"
+    lock_data = read(lock_path)
+    locked = lockfile.parse(lock_data, lock_path) if lock_data is not None else {}
+    return [lockfile.apply(stage, locked.get(stage.name or "")) for stage in parsed.stages]
+
+
+def _pipeline_options(project: Project) -> pipeline.PipelineOptions:
+    return pipeline.PipelineOptions(
+        bool_style=project.settings.get("parsing.bool") or "store_true",
+        list_style=project.settings.get("parsing.list") or "nargs",
+    )
+
+
+def workspace_reader(project: Project) -> Read:
+    def read(path: str) -> bytes | None:
+        try:
+            with open(project.absolute(path), "rb") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    return read
+
+
+def load_index(project: Project, below: str = "") -> Index:
+    """Walks the workspace below a root-relative directory and reads every stage file.
+
+    Outputs' own directories are not entered: what lies there is data.
+    """
+    read = workspace_reader(project)
+    index = Index()
+    for path in find_stage_files(project, below, index):
+        index.stages.extend(parse_stage_file(project, read, path))
+    return index
+
+
+def find_stage_files(project: Project, below: str, found: Index) -> Iterator[str]:
+    """Yields root-relative paths; `found` must hold the stages of those yielded before."""
+    pending = [(below, ignore_rules(project, below))]
+    seen = 0
+    outs: set[str] = set()
+    while pending:
+        folder, rules = pending.pop()
+        try:
+            entries = list(os.scandir(project.absolute(folder)))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        names = {entry.name: entry for entry in entries}
+        if folder != below and ".dvcignore" in names:
+            rules = ignore_rules(project, folder)
+        if folder and folder != below and ".dvc" in names and names[".dvc"].is_dir():
+            continue  # a project of its own
+        active = rules.active(folder)
+        for name in sorted(names):
+            if _is_stage_file(name) and names[name].is_file():
+                path = f"{folder}/{name}" if folder else name
+                if not (active and rules.matches(path, False)):
+                    yield path
+        for stage in found.stages[seen:]:
+            outs.update(ref.path for ref in outs_of(stage))
+        seen = len(found.stages)
+        for name in sorted(names, reverse=True):
+            if name in (".dvc", ".git", ".hg") or not names[name].is_dir(follow_symlinks=False):
+                continue
+            path = f"{folder}/{name}" if folder else name
+            if path not in outs and not (active and rules.matches(path, True)):
+                pending.append((path, rules))
+
+
+def _is_stage_file(name: str) -> bool:
+    return pointer.is_pointer_name(name) or pointer.is_pipeline_name(name)
+
+
+def ignore_rules(project: Project, folder: str) -> IgnoreRules:
+    """The rules of every `.dvcignore` from the root down to a root-relative directory."""
+    read = workspace_reader(project)
+    texts = []
+    for directory in ancestors(folder):
+        data = read(join(directory, ".dvcignore"))
+        if data is not None:
+            texts.append((directory, data.decode("utf-8", "replace")))
+    return IgnoreRules(texts)
+
+
+def ancestors(path: str) -> Iterable[str]:
+    """'' , 'a', 'a/b' for 'a/b'."""
+    yield ""
+    parts = path.split("/") if path else []
+    for count in range(1, len(parts) + 1):
+        yield "/".join(parts[:count])

@@ -1,0 +1,282 @@
+"""Snapshot: what is at an output's place in the workspace now, with its digest."""
+
+from __future__ import annotations
+
+import os
+import stat
+from array import array
+from dataclasses import dataclass, field
+
+from pannier.core.digest import Digest
+from pannier.core.errors import DiskError, UnstorableEntries
+from pannier.core.events import Progress
+from pannier.core.manifest import Manifest
+from pannier.core.stage import Meta
+from pannier.disk import fsio, walk
+from pannier.disk.batches import EXECUTABLE
+from pannier.disk.walk import FIELDS, Folder, Tree
+from pannier.project.index import ignore_rules
+from pannier.project.project import Project
+from pannier.store.intake import RACY_NS, Source, hash_unknown
+from pannier.store.statcache import DIGEST_SIZE, UNKNOWN, FolderRow, TreeRow, fingerprint
+
+ABSENT, FILE, DIRECTORY, OTHER = "absent", "file", "directory", "other"
+_FLUSHED_AFTER_NS = 600_000_000_000
+"""The kernel writes dirty pages back within half a minute; ten minutes are beyond doubt."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """One output's place. kind: ABSENT, FILE, DIRECTORY, or OTHER for what can hold no data.
+
+    sources: its files in columns, digests filled in when `digest` is known. entry: for a file, its
+    own stat. row: what the StatCache said of the whole tree, if it still holds.
+    """
+
+    path: str
+    absolute: str
+    algorithm: str
+    kind: str
+    clock_ns: int = 0
+    tree: Tree | None = None
+    sources: list[Source] = field(default_factory=list)
+    entry: os.stat_result | None = None
+    row: TreeRow | None = None
+    fingerprint: bytes = b""
+    digest: Digest | None = None
+    meta: Meta = field(default_factory=Meta)
+    _manifest: Manifest | None = None
+
+    @property
+    def is_link(self) -> bool:
+        return self.entry is not None and stat.S_ISLNK(self.entry.st_mode)
+
+    def manifest(self) -> Manifest:
+        """The directory's content as (path, digest). Every digest must be known."""
+        if self._manifest is None:
+            self._manifest = manifest_of(self.sources)
+        return self._manifest
+
+    def entries(self) -> dict[str, str]:
+        """Path relative to the output ('' for a file) -> hex."""
+        if self.kind == FILE:
+            return {"": self.sources[0].hex(0)}
+        return dict(self.manifest()) if self.kind == DIRECTORY else {}
+
+
+def manifest_of(sources: list[Source]) -> Manifest:
+    hexes: dict[str, str] = {}
+    for source in sources:
+        path = source.folder.path
+        names = source.folder.names
+        full = [f"{path}/{name}" for name in names] if path else names
+        hexes.update(zip(full, source.hexes(), strict=True))
+    paths = sorted(hexes)
+    return Manifest(paths, [hexes[path] for path in paths])
+
+
+def look(project: Project, path: str, algorithm: str, progress: Progress) -> Snapshot:
+    """Stats what is at a root-relative path; reads no file.
+
+    What the StatCache remembers is filled in. Raises DiskError, UnstorableEntries.
+    """
+    absolute = project.absolute(path)
+    try:
+        entry = os.lstat(absolute)
+    except (FileNotFoundError, NotADirectoryError):
+        return Snapshot(path, absolute, algorithm, ABSENT)
+    except OSError as error:
+        fsio.fail(error, absolute)
+    clock_ns = project.clock_ns()
+    kind = stat.S_IFMT(entry.st_mode)
+    if kind == stat.S_IFDIR:
+        return _look_directory(project, path, absolute, algorithm, clock_ns, progress)
+    target = entry
+    if kind == stat.S_IFLNK:
+        try:
+            target = os.stat(absolute)
+        except OSError:
+            return Snapshot(path, absolute, algorithm, OTHER, entry=entry)
+    if not stat.S_ISREG(target.st_mode):
+        return Snapshot(path, absolute, algorithm, OTHER, entry=entry)
+    folder = Folder("", [os.path.basename(absolute)], array("q", walk.stat_key(target)))
+    if kind == stat.S_IFLNK:
+        folder.links.append(folder.names[0])
+    source = Source(absolute, os.path.dirname(absolute), folder)
+    source.flags[0] = EXECUTABLE if target.st_mode & 0o100 else 0
+    _recall(project, [source], algorithm)
+    return Snapshot(
+        path, absolute, algorithm, FILE, clock_ns=clock_ns, sources=[source], entry=entry
+    )
+
+
+def _look_directory(
+    project: Project,
+    path: str,
+    absolute: str,
+    algorithm: str,
+    clock_ns: int,
+    progress: Progress,
+) -> Snapshot:
+    try:
+        tree = walk.scan(absolute, skip_rule(project, path))
+    except OSError as error:
+        fsio.fail(error, error.filename or absolute)
+    _refuse_ignore_files(project, path, tree)
+    if tree.problems:
+        raise UnstorableEntries([(f"{path}/{name}", why) for name, why in tree.problems])
+    for name, why in tree.skipped:
+        progress.warn(f"'{path}/{name}' is left out: it is {why}")
+    now = fingerprint((folder.path, folder.names, folder.stats) for folder in tree.folders)
+    row = project.statcache.tree(absolute, algorithm)
+    snapshot = Snapshot(
+        path, absolute, algorithm, DIRECTORY, clock_ns=clock_ns, tree=tree, fingerprint=now
+    )
+    if row is not None and row.fingerprint == now:
+        snapshot.row = row
+        snapshot.digest = Digest(algorithm, row.hex)
+        snapshot.meta = Meta(row.size_bytes, row.nfiles)
+    return snapshot
+
+
+def _refuse_ignore_files(project: Project, path: str, tree: Tree) -> None:
+    for folder in tree.folders:
+        if ".dvcignore" in folder.names:
+            where = project.absolute(f"{path}/{folder.path}".rstrip("/"))
+            raise DiskError(
+                where, 0, f".dvcignore file should not be in collected dir path: '{where}'"
+            )
+
+
+def skip_rule(project: Project, path: str) -> walk.Skip | None:
+    """What `.dvcignore` leaves out below a root-relative directory; None when nothing can be."""
+    rules = ignore_rules(project, path)
+    if not rules.active(path):
+        return None
+    prefix = path + "/" if path else ""
+    return lambda inner, is_dir: rules.matches(prefix + inner, is_dir)
+
+
+def load_sources(project: Project, snapshot: Snapshot) -> list[Source]:
+    """The files of a directory in columns, with what the StatCache remembers of their digests."""
+    if not snapshot.sources and snapshot.tree is not None:
+        snapshot.sources = [
+            Source(
+                f"{snapshot.absolute}/{folder.path}" if folder.path else snapshot.absolute,
+                f"{snapshot.absolute}/{folder.path}" if folder.path else snapshot.absolute,
+                folder,
+            )
+            for folder in snapshot.tree.folders
+            if folder.names
+        ]
+        _recall(project, snapshot.sources, snapshot.algorithm)
+    return snapshot.sources
+
+
+def _recall(project: Project, sources: list[Source], algorithm: str) -> None:
+    """Fills in the digests of files whose stats are as they were."""
+    rows = project.statcache.folders([source.key for source in sources], algorithm)
+    width = FIELDS * 8
+    for source in sources:
+        row = rows.get(source.key)
+        if row is None:
+            continue
+        now = source.folder.stats.tobytes()
+        if row.stats == now and row.names == source.folder.names:
+            source.digests[:] = row.digests
+            source.settled[:] = b"\1" * len(source.settled)
+            continue
+        known = row.by_name()
+        for index, name in enumerate(source.folder.names):
+            found = known.get(name)
+            if found is not None and found[0] == now[index * width : (index + 1) * width]:
+                at = index * DIGEST_SIZE
+                source.digests[at : at + DIGEST_SIZE] = found[1]
+                source.settled[index] = 1
+
+
+def measure(project: Project, snapshot: Snapshot, progress: Progress) -> Snapshot:
+    """Fills in digest and meta, reading only files that changed since they were last read."""
+    if snapshot.digest is not None or snapshot.kind not in (FILE, DIRECTORY):
+        return snapshot
+    sources = load_sources(project, snapshot)
+    hash_unknown(sources, snapshot.algorithm, snapshot.clock_ns, progress)
+    conclude(project, snapshot)
+    remember(project, snapshot, flushed=False)
+    return snapshot
+
+
+def conclude(project: Project, snapshot: Snapshot) -> None:
+    """Sets digest and meta from sources whose digests are all known."""
+    if snapshot.kind == FILE:
+        source = snapshot.sources[0]
+        if not source.folder.names:
+            snapshot.kind = ABSENT  # it vanished while we looked
+            return
+        snapshot.digest = Digest(snapshot.algorithm, source.hex(0))
+        is_exec = bool(source.flags[0] & EXECUTABLE)
+        snapshot.meta = Meta(source.folder.stats[2], None, is_exec)
+        return
+    manifest = snapshot.manifest()
+    name = manifest.digest_hex()
+    project.store_of(snapshot.algorithm).keep_manifest(name, manifest)
+    snapshot.digest = Digest(snapshot.algorithm, name)
+    size = sum(source.folder.size_bytes for source in snapshot.sources)
+    snapshot.meta = Meta(size, len(manifest))
+
+
+def remember(project: Project, snapshot: Snapshot, *, flushed: bool) -> None:
+    """Enters digests into the StatCache. flushed: the bytes were flushed since they were read."""
+    rows: dict[bool, list[tuple[str, FolderRow]]] = {True: [], False: []}
+    all_settled = True
+    for source in snapshot.sources:
+        digests = source.digests
+        if not all(source.settled):
+            all_settled = False
+            digests = bytearray(digests)
+            for index, settled in enumerate(source.settled):
+                if not settled:
+                    digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE] = UNKNOWN
+        row = FolderRow(source.folder.names, source.folder.stats.tobytes(), bytes(digests))
+        rows[flushed or is_old(source.folder, snapshot.clock_ns)].append((source.key, row))
+    for known_flushed, group in rows.items():
+        if group:
+            project.statcache.put_folders(group, snapshot.algorithm, flushed=known_flushed)
+    if snapshot.kind == DIRECTORY and snapshot.digest is not None and snapshot.tree and all_settled:
+        now = fingerprint((f.path, f.names, f.stats) for f in snapshot.tree.folders)
+        present = snapshot.row.present if snapshot.row and now == snapshot.fingerprint else b""
+        row_now = TreeRow(
+            now,
+            snapshot.digest.hex,
+            snapshot.meta.size_bytes or 0,
+            snapshot.meta.nfiles or 0,
+            present,
+        )
+        snapshot.row, snapshot.fingerprint = row_now, now
+        old = not rows[False]
+        project.statcache.put_tree(
+            snapshot.absolute, snapshot.algorithm, row_now, flushed=flushed or old
+        )
+
+
+def is_old(folder: Folder, clock_ns: int) -> bool:
+    """True when everything in the folder was last touched so long ago that it is on disk."""
+    stats = folder.stats
+    if not stats:
+        return True
+    newest = max(max(stats[0::FIELDS]), max(stats[1::FIELDS]))
+    return newest < clock_ns - _FLUSHED_AFTER_NS
+
+
+def note_present(project: Project, snapshot: Snapshot) -> None:
+    """Remembers that every object of the tree is in the store, until the store's folders change."""
+    if snapshot.row is None or snapshot.kind != DIRECTORY:
+        return
+    store = project.store_of(snapshot.algorithm)
+    present = store.presence(snapshot.clock_ns - RACY_NS)
+    if present and present != snapshot.row.present:
+        row = snapshot.row
+        snapshot.row = TreeRow(row.fingerprint, row.hex, row.size_bytes, row.nfiles, present)
+        project.statcache.put_tree(
+            snapshot.absolute, snapshot.algorithm, snapshot.row, flushed=False
+        )

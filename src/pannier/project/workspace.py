@@ -1,0 +1,167 @@
+"""Workspace: saving what is there into the store, and bringing what was recorded back.
+
+The order of writes is docs/durability.md, sections 3.1 and 3.2: a user's file is never the only
+thing missing, whatever kills the process.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pannier.core.errors import FileChanged
+from pannier.core.events import Progress
+from pannier.disk import batches, fsio
+from pannier.disk.batches import SETTLED
+from pannier.disk.beneath import Root
+from pannier.disk.link import HARDLINK, SYMLINK
+from pannier.disk.walk import FIELDS, stat_key
+from pannier.project.project import Project
+from pannier.project.snapshot import (
+    DIRECTORY,
+    FILE,
+    Snapshot,
+    conclude,
+    load_sources,
+    note_present,
+    remember,
+)
+from pannier.store.intake import RACY_NS, Intake, Source
+from pannier.store.objects import Store
+
+
+def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
+    """Puts a file or directory into the store: afterwards its digest is known and all is durable.
+
+    Raises FileChanged, DiskError, NoSpace; the workspace is as it was then.
+    """
+    store = project.store_of(snapshot.algorithm)
+    if _is_saved_already(store, snapshot):
+        return
+    kinds = project.link_kinds()
+    intake = Intake(store, kinds, snapshot.clock_ns, progress)
+    sources = load_sources(project, snapshot)
+    intake.put(sources)
+    snapshot.digest = None
+    conclude(project, snapshot)
+    if snapshot.digest is None:
+        return
+    digest = snapshot.digest
+    if snapshot.kind == DIRECTORY:
+        store.put_bytes(digest.hex, snapshot.manifest().to_bytes())
+    same_disk = os.stat(store.root).st_dev == os.stat(os.path.dirname(snapshot.absolute)).st_dev
+    remember(project, snapshot, flushed=intake.flushed_all and same_disk)
+    note_present(project, snapshot)
+
+
+def _is_saved_already(store: Store, snapshot: Snapshot) -> bool:
+    """True when the whole tree was in the store the last time, and neither changed since."""
+    row = snapshot.row
+    if snapshot.kind != DIRECTORY or row is None or snapshot.digest is None or not row.present:
+        return False
+    return row.present == store.presence(snapshot.clock_ns - RACY_NS) and store.has(row.hex)
+
+
+def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
+    """Replaces saved files by links of the configured kind; returns how many.
+
+    Files that were not read in this run, that are open for writing, or that are links of the user
+    stay as they are. Copies and reflinks need no relinking: the user's file stays untouched.
+    """
+    kind = project.link_kinds()[0]
+    if kind not in (HARDLINK, SYMLINK) or snapshot.kind not in (FILE, DIRECTORY):
+        return 0
+    store = project.store_of(snapshot.algorithm)
+    count = 0
+    with scratch_folder(project, snapshot.path) as scratch, Root(project.root) as root:
+        for source in snapshot.sources:
+            indexes = _to_relink(store, source, kind)
+            for index in indexes:
+                _relink_one(project, root, snapshot, source, index, kind, f"{scratch}/{count}")
+                count += 1
+    if count:
+        remember(project, snapshot, flushed=False)
+    return count
+
+
+def _to_relink(store: Store, source: Source, kind: str) -> list[int]:
+    links = set(source.folder.links)
+    fresh = [
+        index
+        for index, flags in enumerate(source.flags)
+        if flags & SETTLED
+        and source.folder.names[index] not in links
+        and source.folder.key(index)[2] > 0
+    ]
+    if kind == SYMLINK:
+        return fresh
+    stats = batches.stat_batch(store.root, [source.hex(index) for index in fresh])
+    width = len(stats) // len(fresh) if fresh else 0
+    return [
+        index
+        for at, index in enumerate(fresh)
+        if int.from_bytes(stats[(at + 1) * width - 8 : (at + 1) * width], "little")
+        != source.folder.key(index)[3]
+    ]
+
+
+def _relink_one(
+    project: Project,
+    root: Root,
+    snapshot: Snapshot,
+    source: Source,
+    index: int,
+    kind: str,
+    temporary: str,
+) -> None:
+    store = project.store_of(snapshot.algorithm)
+    target = store.path(source.hex(index))
+    path = os.path.relpath(source.path(index), project.root)
+    if kind == SYMLINK:
+        fsio.symlink(target, temporary)
+    else:
+        fsio.link(target, temporary)
+    try:
+        root.swap(temporary, path, source.folder.key(index))
+    except FileChanged:
+        fsio.unlink(temporary)
+        raise
+    fsio.unlink(temporary)
+    found = os.stat(target)
+    source.folder.stats[index * FIELDS : (index + 1) * FIELDS] = array("q", stat_key(found))
+
+
+@contextmanager
+def scratch_folder(project: Project, path: str) -> Iterator[str]:
+    """A private folder on the file system of a root-relative path, gone afterwards.
+
+    Beside the path itself only where `.dvc` lies on another file system.
+    """
+    fsio.make_dirs(project.scratch)
+    parent = os.path.dirname(project.absolute(path))
+    while not os.path.isdir(parent):
+        parent = os.path.dirname(parent)
+    name = f"wt-{os.getpid()}-{secrets.token_hex(4)}"
+    if os.stat(parent).st_dev == os.stat(project.scratch).st_dev:
+        folder = f"{project.scratch}/{name}"
+    else:
+        folder = f"{parent}/.pannier-{name}"
+    sweep_scratch(project)
+    fsio.make_dir(folder, 0o700)
+    try:
+        yield folder
+    finally:
+        fsio.remove_tree(folder)
+
+
+def sweep_scratch(project: Project) -> None:
+    """Removes what killed runs left behind; the project lock is held, so nobody works there."""
+    for entry in os.scandir(project.scratch):
+        pid = entry.name.split("-")[1] if entry.name.count("-") >= 2 else ""
+        if entry.name.startswith("wt-") and pid != str(os.getpid()):
+            fsio.remove_tree(entry.path)
+        elif entry.name.endswith(".pannier-tmp"):
+            fsio.remove_if_there(entry.path)

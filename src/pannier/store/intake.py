@@ -1,0 +1,405 @@
+"""Intake: files on their way into a store, hashed and put as one batch.
+
+The order of writes (docs/durability.md, section 3.1): read and hash, flush the bytes, publish the
+names, flush the names. Only then does the caller write what refers to them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pannier.core.errors import FileChanged, NoSpace
+from pannier.core.events import Progress
+from pannier.disk import batches, fsio
+from pannier.disk.link import COPY, HARDLINK, REFLINK, SYMLINK
+from pannier.disk.pool import BATCH, Pool
+from pannier.disk.walk import FIELDS, Folder
+from pannier.store.objects import Store
+from pannier.store.statcache import DIGEST_SIZE, UNKNOWN
+
+RACY_NS = 2_000_000_000
+"""An edit within the clock's coarsest step of the last one may leave all stats as they were."""
+
+_GROUP_FILES = 200_000
+_GROUP_BYTES = 16 << 30
+_STAT_BYTES = FIELDS * 8
+_RESERVE_BYTES = 4 << 20
+
+
+@dataclass(slots=True)
+class Source:
+    """The files of one folder, and what is known of their digests.
+
+    key: absolute path under which the StatCache knows them. base: absolute folder that the names
+    are in. digests: 16 bytes a file, UNKNOWN where it is to be read. settled: 1 where digest and
+    stats may be remembered together. flags: as batches has them, for files that were read.
+    """
+
+    key: str
+    base: str
+    folder: Folder
+    digests: bytearray = field(default_factory=bytearray)
+    settled: bytearray = field(default_factory=bytearray)
+    flags: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        count = len(self.folder)
+        if not self.digests:
+            self.digests = bytearray(count * DIGEST_SIZE)
+            self.settled = bytearray(count)
+            self.flags = bytearray(count)
+
+    def unknown(self) -> list[int]:
+        """Indexes of the files that are still to be read."""
+        if not any(self.digests):
+            return list(range(len(self.folder)))
+        size = DIGEST_SIZE
+        return [
+            i for i in range(len(self.folder)) if self.digests[i * size : (i + 1) * size] == UNKNOWN
+        ]
+
+    def hex(self, index: int) -> str:
+        return self.digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE].hex()
+
+    def hexes(self) -> list[str]:
+        text = self.digests.hex()
+        width = DIGEST_SIZE * 2
+        return [text[at : at + width] for at in range(0, len(text), width)]
+
+    def path(self, index: int) -> str:
+        return f"{self.base}/{self.folder.names[index]}"
+
+    def set_stats(self, index: int, stats: bytes) -> None:
+        fresh = array("q")
+        fresh.frombytes(stats)
+        self.folder.stats[index * FIELDS : (index + 1) * FIELDS] = fresh
+
+    def drop(self, indexes: Iterable[int]) -> None:
+        """Forgets files that are no longer there."""
+        for index in sorted(indexes, reverse=True):
+            del self.folder.names[index]
+            del self.folder.stats[index * FIELDS : (index + 1) * FIELDS]
+            del self.digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE]
+            del self.settled[index]
+            del self.flags[index]
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Some files of one source, as one call to a batch function."""
+
+    source: Source
+    indexes: list[int]
+
+    @property
+    def names(self) -> list[str]:
+        names = self.source.folder.names
+        if len(self.indexes) == len(names):
+            return names
+        return [names[index] for index in self.indexes]
+
+    @property
+    def stats(self) -> bytes:
+        raw = self.source.folder.stats
+        if len(self.indexes) * FIELDS == len(raw):
+            return raw.tobytes()
+        return b"".join(raw[i * FIELDS : (i + 1) * FIELDS].tobytes() for i in self.indexes)
+
+    @property
+    def size_bytes(self) -> int:
+        sizes = self.source.folder.stats[2::FIELDS]
+        return sum([sizes[index] for index in self.indexes])
+
+
+def _slices(wanted: Iterable[tuple[Source, list[int]]]) -> list[_Slice]:
+    return [
+        _Slice(source, indexes[start : start + BATCH])
+        for source, indexes in wanted
+        for start in range(0, len(indexes), BATCH)
+    ]
+
+
+def hash_unknown(sources: list[Source], algorithm: str, clock_ns: int, progress: Progress) -> None:
+    """Reads every file whose digest is unknown. clock_ns: the file system's time before this.
+
+    Files that vanished are dropped from their source. Raises DiskError, FileChanged.
+    """
+    work = _slices((source, source.unknown()) for source in sources)
+    if not work:
+        return
+    task = progress.task("Hashing", sum(len(part.indexes) for part in work))
+    calls = ((part.source.base, part.names, algorithm) for part in work)
+    gone: list[tuple[Source, list[int]]] = []
+    with Pool(batches, len(work)) as pool:
+        for number, columns in pool.map("hash_batch", calls):
+            gone.append((work[number].source, _note_reads(work[number], columns, clock_ns)))
+            task.advance(len(work[number].indexes))
+    task.close()
+    _drop(gone)
+
+
+def _drop(gone: list[tuple[Source, list[int]]]) -> None:
+    """Indexes of one source must go together, highest first."""
+    by_source: dict[int, tuple[Source, list[int]]] = {}
+    for source, indexes in gone:
+        if indexes:
+            by_source.setdefault(id(source), (source, []))[1].extend(indexes)
+    for source, indexes in by_source.values():
+        source.drop(indexes)
+
+
+def _note_reads(part: _Slice, columns: batches.ReadColumns, clock_ns: int) -> list[int]:
+    """Enters what a batch read; returns the indexes of files that were gone."""
+    digests, stats, flags, errors = columns
+    source = part.source
+    failed = dict(errors)
+    gone = []
+    for at, index in enumerate(part.indexes):
+        code = failed.get(at)
+        if code is not None:
+            if flags[at] & batches.CHANGED:
+                raise FileChanged(source.path(index))
+            if code == errno.ENOENT:
+                gone.append(index)
+                continue
+            fsio.fail(OSError(code, os.strerror(code)), source.path(index))
+        source.digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE] = digests[
+            at * DIGEST_SIZE : (at + 1) * DIGEST_SIZE
+        ]
+        source.set_stats(index, stats[at * _STAT_BYTES : (at + 1) * _STAT_BYTES])
+        source.flags[index] = flags[at]
+        mtime, ctime = source.folder.stats[index * FIELDS], source.folder.stats[index * FIELDS + 1]
+        racy = abs(clock_ns - mtime) < RACY_NS or abs(clock_ns - ctime) < RACY_NS
+        source.settled[index] = bool(flags[at] & batches.SETTLED) and not racy
+    return gone
+
+
+class Intake:
+    """Puts the files of sources into a store."""
+
+    def __init__(self, store: Store, kinds: list[str], clock_ns: int, progress: Progress) -> None:
+        """kinds: of links to the workspace, in order of preference, all known to work."""
+        self._store, self._clock_ns, self._progress = store, clock_ns, progress
+        self._kinds = kinds
+        self.links_in = bool(kinds) and kinds[0] in (HARDLINK, SYMLINK)
+        self.flushed_all = False
+        """True when the whole file system was flushed after the files were read."""
+
+    def put(self, sources: list[Source]) -> None:
+        """Afterwards every file's digest is known and its object is here, whole and durable.
+
+        Raises FileChanged, DiskError, NoSpace; then no pointer must be written.
+        """
+        self._store.make_dir(self._store.root)
+        if self.links_in:
+            self._put_links(sources)
+        else:
+            self._put_copies(sources)
+
+    # -- by one more name for the user's own file ----
+
+    def _put_links(self, sources: list[Source]) -> None:
+        store = self._store
+        fresh = {id(source): set(source.unknown()) for source in sources}
+        hash_unknown(sources, store.algorithm, self._clock_ns, self._progress)
+        by_source = [(source, source.hexes()) for source in sources]
+        every = {name for _, names in by_source for name in names}
+        here = store.present(every)
+        met = {
+            names[index]
+            for source, names in by_source
+            for index in fresh[id(source)]
+            if index < len(names) and names[index] in here
+        }
+        here -= self._damaged_twins(met, by_source)
+        wanted: list[tuple[Source, list[int]]] = []
+        taken: set[str] = set()
+        for source, names in by_source:
+            links = set(source.folder.links)
+            indexes = []
+            for index, name in enumerate(names):
+                if name in here or name in taken:
+                    continue
+                taken.add(name)
+                indexes.append(index)
+            if links:
+                self._copy_some(source, [i for i in indexes if source.folder.names[i] in links])
+                indexes = [i for i in indexes if source.folder.names[i] not in links]
+            wanted.append((source, indexes))
+        self._link(_slices(wanted))
+
+    def _damaged_twins(self, met: set[str], by_source: list[tuple[Source, list[str]]]) -> set[str]:
+        """Objects that exist under a digest just computed, but hold other bytes: now put aside."""
+        return self._store.verify(sorted(met)) if met else set()
+
+    def _link(self, work: list[_Slice]) -> None:
+        if not work:
+            return
+        store = self._store
+        hexes = [[part.source.hex(index) for index in part.indexes] for part in work]
+        store_folders = store.make_prefixes(name for names in hexes for name in names)
+        total = sum(map(len, hexes))
+        task = self._progress.task("Adding to the cache", total)
+        with fsio.barrier(store.root) as barrier:
+            self._flush(barrier, _few(p.source.path(i) for p in work for i in p.indexes))
+            calls = (
+                (part.source.base, part.names, part.stats, names, store.root)
+                for part, names in zip(work, hexes, strict=True)
+            )
+            again: list[tuple[Source, list[int]]] = []
+            done_names: list[str] = []
+            done_stats: list[bytes] = []
+            with Pool(batches, len(work)) as pool:
+                for number, (outcomes, stats) in pool.map("link_in_batch", calls):
+                    part = work[number]
+                    task.advance(len(part.indexes))
+                    retry = []
+                    for at, index in enumerate(part.indexes):
+                        key = stats[at * _STAT_BYTES : (at + 1) * _STAT_BYTES]
+                        if outcomes[at] == batches.DONE:
+                            part.source.set_stats(index, key)
+                            done_names.append(hexes[number][at])
+                            done_stats.append(key)
+                        elif outcomes[at] == batches.MOVED:
+                            raise FileChanged(part.source.path(index))
+                        elif outcomes[at] == batches.CANNOT:
+                            retry.append(index)
+                    again.append((part.source, retry))
+            self._flush_names(barrier, store_folders)
+        task.close()
+        store.note_verified(done_names, b"".join(done_stats), flushed=True)
+        for source, indexes in again:
+            self._copy_some(source, indexes)
+
+    # -- by copies ----
+
+    def _put_copies(self, sources: list[Source]) -> None:
+        store = self._store
+        wanted = []
+        known = {name for source in sources for name in source.hexes()}
+        missing = store.missing(known - {UNKNOWN.hex()}) | {UNKNOWN.hex()}
+        for source in sources:
+            wanted.append((source, [i for i, n in enumerate(source.hexes()) if n in missing]))
+        work = _slices(wanted)
+        self._check_space(work)
+        task = self._progress.task("Adding to the cache", sum(len(p.indexes) for p in work))
+        gone: list[tuple[Source, list[int]]] = []
+        for group in _groups(work):
+            gone += self._copy_group(group, task.advance)
+        task.close()
+        _drop(gone)
+
+    def _copy_some(self, source: Source, indexes: list[int]) -> None:
+        if indexes:
+            self._copy_group(_slices([(source, indexes)]), lambda count: None)
+
+    def _check_space(self, work: list[_Slice]) -> None:
+        """Fails before anything is written when the copies cannot fit."""
+        if self._kinds and self._kinds[0] == REFLINK:
+            return
+        need = sum(part.size_bytes for part in work)
+        found = os.statvfs(self._store.root)
+        free = found.f_bavail * found.f_frsize
+        if need and need + _RESERVE_BYTES > free:
+            raise NoSpace(self._store.root, errno.ENOSPC, need, free)
+
+    def _copy_group(
+        self, work: list[_Slice], advance: Callable[[int], None]
+    ) -> list[tuple[Source, list[int]]]:
+        store = self._store
+        clone = REFLINK in self._kinds and self._kinds[0] != COPY
+        gone: list[tuple[Source, list[int]]] = []
+        staged: list[tuple[int, str]] = []
+        with store.staging() as staging, fsio.barrier(store.root) as barrier:
+            firsts = [0]
+            for part in work:
+                firsts.append(firsts[-1] + len(part.indexes))
+            calls = (
+                (part.source.base, part.names, staging, first, clone, store.algorithm)
+                for part, first in zip(work, firsts[:-1], strict=True)
+            )
+            with Pool(batches, len(work)) as pool:
+                for number, columns in pool.map("stage_batch", calls):
+                    part = work[number]
+                    lost = _note_reads(part, columns, self._clock_ns)
+                    gone.append((part.source, lost))
+                    skip = set(lost)
+                    for at, index in enumerate(part.indexes):
+                        if index not in skip:
+                            staged.append((firsts[number] + at, part.source.hex(index)))
+                    advance(len(part.indexes))
+            self._publish(staging, staged, barrier)
+        return gone
+
+    def _publish(self, staging: str, staged: list[tuple[int, str]], barrier: fsio.Barrier) -> None:
+        store = self._store
+        met = store.present({name for _, name in staged})
+        met -= store.verify(sorted(met)) if met else set()
+        fresh: dict[str, int] = {}
+        for number, name in staged:
+            if name not in met:
+                fresh.setdefault(name, number)
+        names, numbers = list(fresh), list(fresh.values())
+        self._flush(barrier, _few(f"{staging}/{number}" for number in numbers))
+        folders = store.make_prefixes(names)
+        calls = [
+            (staging, numbers[at : at + BATCH], names[at : at + BATCH], store.root)
+            for at in range(0, len(names), BATCH)
+        ]
+        published: list[str] = []
+        stats: list[bytes] = []
+        met_late: dict[str, int] = {}
+        with Pool(batches, len(calls)) as pool:
+            for number, (outcomes, found) in pool.map("publish_batch", calls):
+                for at, name in enumerate(calls[number][2]):
+                    if outcomes[at] == batches.DONE:
+                        published.append(name)
+                        stats.append(found[at * _STAT_BYTES : (at + 1) * _STAT_BYTES])
+                    else:
+                        met_late[name] = calls[number][1][at]
+        # Somebody else published the same name meanwhile: theirs stays, if it is what it says.
+        for name in store.verify(sorted(met_late)) if met_late else ():
+            fsio.publish(f"{staging}/{met_late[name]}", store.path(name))
+        self._flush_names(barrier, folders)
+        store.note_verified(published, b"".join(stats), flushed=True)
+
+    def _flush(self, barrier: fsio.Barrier, files: list[str] | None) -> None:
+        barrier.flush(files)
+        self.flushed_all = self.flushed_all or (files is None and fsio.policy != "none")
+
+    def _flush_names(self, barrier: fsio.Barrier, folders: list[str]) -> None:
+        few = _few([*folders, self._store.root] if folders else [])
+        if few is None:
+            barrier.flush()
+            return
+        for folder in few:
+            fsio.sync_dir(folder)
+
+
+def _few(paths: Iterable[str]) -> list[str] | None:
+    """The paths if they are few enough to be flushed one by one, else None."""
+    taken = []
+    for path in paths:
+        taken.append(path)
+        if len(taken) > fsio.FLUSH_FEW:
+            return None
+    return taken
+
+
+def _groups(work: list[_Slice]) -> Iterator[list[_Slice]]:
+    """Cuts the work so that what is staged but not yet published stays bounded."""
+    group: list[_Slice] = []
+    files = size = 0
+    for part in work:
+        group.append(part)
+        files += len(part.indexes)
+        size += part.size_bytes
+        if files >= _GROUP_FILES or size >= _GROUP_BYTES:
+            yield group
+            group, files, size = [], 0, 0
+    if group:
+        yield group

@@ -1,0 +1,307 @@
+"""Store: content-addressed objects on this machine.
+
+Layout under its root: `<2 hex>/<30 hex>` (with `.dir` for a manifest), mode 0444; `tmp/` holds
+staging folders, `quarantine/` what turned out to be damaged. The root is `<cache>/files/md5`, or
+`<cache>` itself for objects of DVC before 3.0. Nothing here is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pannier.core.digest import MD5
+from pannier.core.errors import CorruptObject, MissingObject
+from pannier.core.manifest import Manifest, parse_manifest
+from pannier.disk import batches, fsio
+from pannier.disk.hashing import hash_bytes
+from pannier.disk.pool import BATCH, Pool
+from pannier.disk.walk import FIELDS, stat_key
+from pannier.store.statcache import OBJECTS, FolderRow, StatCache
+
+_LIST_ABOVE = 1500
+"""Asking for one object costs one lstat, listing costs all names: up to here we ask."""
+
+_HEX_PREFIXES = [f"{number:02x}" for number in range(256)]
+_STAT_BYTES = FIELDS * 8
+_NEVER = bytes(_STAT_BYTES)
+_NEW_DIR_MODE, _SHARED_DIR_MODE = 0o777, 0o2775
+
+
+@dataclass(slots=True)
+class Store:
+    """Objects of one algorithm below one root. shared: folders are made writable for the group."""
+
+    root: str
+    statcache: StatCache
+    algorithm: str = MD5
+    shared: bool = False
+    _manifests: dict[str, Manifest] = field(default_factory=dict)
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name[:2]}/{name[2:]}"
+
+    def has(self, name: str) -> bool:
+        return os.path.lexists(self.path(name))
+
+    def present(self, names: Collection[str]) -> set[str]:
+        """Those of names that exist here. By asking or by listing, whatever costs less."""
+        if len(names) <= _LIST_ABOVE:
+            root = self.root
+            return {name for name in names if os.path.lexists(f"{root}/{name[:2]}/{name[2:]}")}
+        wanted = set(names)
+        found: set[str] = set()
+        for prefix in {name[:2] for name in names}:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                found.update([prefix + rest for rest in os.listdir(f"{self.root}/{prefix}")])
+        return found & wanted
+
+    def missing(self, names: Collection[str]) -> set[str]:
+        return set(names) - self.present(names)
+
+    def presence(self, racy_after_ns: int | None = None) -> bytes:
+        """A value that changes whenever an object appears or disappears.
+
+        b"" when a folder changed after racy_after_ns: so recently that one more change might not
+        show in its time stamps.
+        """
+        times = array("q")
+        newest = 0
+        for prefix in _HEX_PREFIXES:
+            try:
+                found = os.stat(f"{self.root}/{prefix}")
+            except OSError:
+                times.append(0)
+                continue
+            times.extend((found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+            newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
+        if not newest or (racy_after_ns is not None and newest > racy_after_ns):
+            return b""
+        return hashlib.blake2b(times.tobytes(), digest_size=16).digest()
+
+    # -- reading ----
+
+    def read(self, name: str) -> bytes:
+        """A small object's bytes, verified. Raises MissingObject, or CorruptObject after moving it
+        to quarantine."""
+        path = self.path(name)
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingObject(name) from None
+        digest = hash_bytes(data, self.algorithm)
+        if digest != name[:32]:
+            self.quarantine(name)
+            raise CorruptObject(name, found=digest, where="the cache")
+        return data
+
+    def manifest(self, name: str) -> Manifest:
+        """A directory's manifest. Raises MissingObject, CorruptObject."""
+        known = self._manifests.get(name)
+        if known is None:
+            known = parse_manifest(self.read(name), name)
+            self._manifests[name] = known
+        return known
+
+    def keep_manifest(self, name: str, manifest: Manifest) -> None:
+        """Remembers a manifest that was just made, so that nobody parses it again."""
+        self._manifests[name] = manifest
+
+    def listing(self) -> Iterator[str]:
+        """Names of all objects, in no order. Other files are left out."""
+        for prefix in _HEX_PREFIXES:
+            try:
+                rest = os.listdir(f"{self.root}/{prefix}")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for name in rest:
+                if len(name) == 30 or (len(name) == 34 and name.endswith(".dir")):
+                    yield prefix + name
+
+    # -- what is known to be good ----
+
+    def verified_stats(self, names: list[str]) -> bytes:
+        """Per name the stats under which its bytes were last verified, zeros when never."""
+        prefixes = sorted({name[:2] for name in names})
+        rows = self.statcache.folders([f"{self.root}/{p}" for p in prefixes], OBJECTS)
+        known: dict[str, bytes] = {}
+        for prefix in prefixes:
+            row = rows.get(f"{self.root}/{prefix}")
+            if row is None:
+                continue
+            for index, rest in enumerate(row.names):
+                known[prefix + rest] = row.stats[index * _STAT_BYTES : (index + 1) * _STAT_BYTES]
+        return b"".join([known.get(name, _NEVER) for name in names])
+
+    def note_verified(self, names: Iterable[str], stats: bytes, *, flushed: bool) -> None:
+        """Remembers that these objects' bytes are what their names say, under these stats."""
+        by_prefix: dict[str, dict[str, bytes]] = defaultdict(dict)
+        for index, name in enumerate(names):
+            key = stats[index * _STAT_BYTES : (index + 1) * _STAT_BYTES]
+            if key != _NEVER:
+                by_prefix[name[:2]][name[2:]] = key
+        paths = [f"{self.root}/{prefix}" for prefix in by_prefix]
+        old_rows = self.statcache.folders(paths, OBJECTS)
+        rows = []
+        for prefix, new in by_prefix.items():
+            path = f"{self.root}/{prefix}"
+            old = old_rows.get(path)
+            if old is not None:
+                for index, rest in enumerate(old.names):
+                    new.setdefault(rest, old.stats[index * _STAT_BYTES : (index + 1) * _STAT_BYTES])
+            rows.append((path, FolderRow(list(new), b"".join(new.values()), b"")))
+        self.statcache.put_folders(rows, OBJECTS, flushed=flushed)
+
+    def verify(self, names: list[str]) -> set[str]:
+        """Reads objects in full unless they are known to be good; returns those that are not.
+
+        The damaged ones are in quarantine afterwards, hence missing; so are the missing ones
+        returned.
+        """
+        known, now = self.verified_stats(names), batches.stat_batch(self.root, names)
+        doubtful = [
+            name
+            for index, name in enumerate(names)
+            if known[(at := index * _STAT_BYTES) : at + _STAT_BYTES] != now[at : at + _STAT_BYTES]
+            or now[at : at + _STAT_BYTES] == _NEVER
+        ]
+        calls = [
+            (self.root, doubtful[start : start + BATCH], self.algorithm)
+            for start in range(0, len(doubtful), BATCH)
+        ]
+        bad: set[str] = set()
+        good: list[str] = []
+        stats: list[bytes] = []
+        with Pool(batches, len(calls)) as pool:
+            for number, (outcomes, found) in pool.map("verify_batch", calls):
+                for index, (name, outcome) in enumerate(
+                    zip(calls[number][1], outcomes, strict=True)
+                ):
+                    if outcome == batches.DONE:
+                        good.append(name)
+                        stats.append(found[index * _STAT_BYTES : (index + 1) * _STAT_BYTES])
+                        continue
+                    bad.add(name)
+                    if outcome == batches.CORRUPT:
+                        self.quarantine(name)
+        if good:
+            self.note_verified(good, b"".join(stats), flushed=False)
+        return bad
+
+    def quarantine(self, name: str) -> str | None:
+        """Moves a damaged object out of the way, never deletes it. Returns where it is now."""
+        folder = f"{self.root}/quarantine"
+        self.make_dir(folder)
+        target = f"{folder}/{name}.{secrets.token_hex(4)}"
+        try:
+            fsio.replace(self.path(name), target)
+        except FileNotFoundError:
+            return None
+        return target
+
+    # -- writing ----
+
+    def make_dir(self, path: str) -> None:
+        """Makes a folder and its parents up to the root, shared with the group where wanted."""
+        if os.path.isdir(path):
+            return
+        parent = os.path.dirname(path)
+        if parent != path:
+            self.make_dir(parent)
+        if fsio.make_dir(path, _NEW_DIR_MODE) and self.shared:
+            fsio.chmod(path, _SHARED_DIR_MODE)
+
+    def make_prefixes(self, names: Iterable[str]) -> list[str]:
+        """Makes the folders that these objects go to; returns their paths."""
+        paths = [f"{self.root}/{prefix}" for prefix in sorted({name[:2] for name in names})]
+        for path in paths:
+            self.make_dir(path)
+        return paths
+
+    def put_bytes(self, name: str, data: bytes) -> None:
+        """Stores a small object (a manifest): flushed before it gets its name, and the name too.
+
+        Everything it refers to is durable already: the caller saw to that.
+        """
+        if self.has(name) and not self.verify([name]):
+            return
+        with self.staging() as staging:
+            path = f"{staging}/0"
+            fd = fsio.create_new(path, 0o600)
+            try:
+                fsio.write_all(fd, data, path)
+                fsio.fchmod(fd, 0o444)
+                fsio.sync_fd(fd, path)
+            finally:
+                os.close(fd)
+            folder = self.make_prefixes([name])[0]
+            if not fsio.publish(path, self.path(name)):
+                fsio.unlink(path)
+            fsio.sync_dir(folder)
+            fsio.sync_dir(self.root)
+        self.note_verified([name], _packed(self.path(name)), flushed=True)
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[str]:
+        """A private folder on the objects' file system, gone afterwards.
+
+        Locked as long as it is used, so that leftovers of the dead can be told from work in
+        progress; what is not locked is swept here.
+        """
+        parent = f"{self.root}/tmp"
+        self.make_dir(parent)
+        _sweep(parent)
+        path = f"{parent}/{_boot_mark()}-{os.getpid()}-{secrets.token_hex(4)}"
+        fsio.make_dir(path, 0o700)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield path
+        finally:
+            with contextlib.suppress(OSError):
+                fsio.remove_tree(path)
+            os.close(fd)
+
+
+def _boot_mark() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read(8)
+    except OSError:
+        return "00000000"
+
+
+def _packed(path: str) -> bytes:
+    return array("q", stat_key(os.lstat(path))).tobytes()
+
+
+def _sweep(parent: str) -> None:
+    """Removes staging folders whose process is gone: unlocked, and made by this machine."""
+    mark = _boot_mark()
+    for entry in os.scandir(parent):
+        if not entry.is_dir(follow_symlinks=False):
+            continue
+        boot, _, rest = entry.name.partition("-")
+        pid = rest.partition("-")[0]
+        if boot == mark and pid.isdigit() and os.path.exists(f"/proc/{pid}"):
+            continue
+        try:
+            fd = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fsio.remove_tree(entry.path)
+        except OSError:
+            pass  # in use, or another user's
+        finally:
+            os.close(fd)

@@ -1,0 +1,127 @@
+"""Staging in a folder remote: bytes first, then a flush, then their names.
+
+A staged file lies in `files/md5/tmp-pannier-<pid>-<random>/` below the root, where real DVC's
+status and gc look past it. A power loss of the machine that holds the folder leaves no name
+without its bytes (docs/durability.md, D2). Needs neither hard links nor locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+import time
+from itertools import count
+
+from pannier.core.digest import MD5
+from pannier.disk import fsio
+from pannier.disk.hashing import hex_of_file
+
+PARENT = "files/md5"
+NAME = "tmp-pannier-"
+PREFIX = f"{PARENT}/{NAME}"
+"""All keys that start so are staged files, not objects."""
+
+_STALE_S = 24 * 3600
+
+
+class Staging:
+    """The way into one root folder. All methods raise OSError, and may be called from threads."""
+
+    def __init__(self, root: str) -> None:
+        self._parent = f"{root.rstrip('/')}/{PARENT}"
+        self._numbers = count()
+        self._lock = threading.Lock()
+        self._folder = ""
+        self._barrier: fsio.Barrier | None = None
+        self._there: set[str] = set()  # folders known to exist
+        self._unflushed: set[str] = set()  # folders that got names since the last flush
+
+    def open(self) -> str:
+        """The folder for staged files. The barrier is opened before anything is written."""
+        with self._lock:
+            if self._barrier is None:
+                self._make_folder(self._parent)
+                _sweep(self._parent)
+                self._barrier = fsio.Barrier(self._parent)
+                self._folder = f"{self._parent}/{NAME}{os.getpid()}-{secrets.token_hex(4)}"
+                fsio.make_dir(self._folder)
+            return self._folder
+
+    def new_path(self) -> str:
+        return f"{self.open()}/{next(self._numbers)}"
+
+    def flush_staged(self, paths: list[str]) -> None:
+        """Makes staged bytes durable; on failure they are gone, for none may get a name."""
+        assert self._barrier is not None
+        try:
+            self._barrier.flush(paths)
+        except OSError:
+            for path in paths:
+                with contextlib.suppress(OSError):
+                    fsio.unlink(path)
+            raise
+
+    def publish(self, staged: str, target: str, md5: str) -> None:
+        """Gives a flushed file its name. What has the name already stays only if it is the same."""
+        folder = os.path.dirname(target)
+        try:
+            self.make_folder(folder)
+            if not fsio.publish(staged, target):
+                if hex_of_file(target, MD5) == md5:
+                    fsio.unlink(staged)
+                else:
+                    fsio.replace(staged, target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fsio.unlink(staged)
+            raise
+        with self._lock:
+            self._unflushed.add(folder)
+
+    def make_folder(self, path: str) -> None:
+        if path not in self._there:
+            with self._lock:
+                self._make_folder(path)
+
+    def _make_folder(self, path: str) -> None:
+        if not os.path.isdir(path):
+            parent = os.path.dirname(path)
+            if parent != path:
+                self._make_folder(parent)
+            if fsio.make_dir(path):
+                self._unflushed.add(parent)
+        self._there.add(path)
+
+    def flush(self) -> None:
+        """Names are durable after this; their bytes were before they got them."""
+        with self._lock:
+            folders, self._unflushed = self._unflushed, set()
+        if len(folders) <= fsio.FLUSH_FEW:
+            for folder in sorted(folders):
+                fsio.sync_dir(folder)
+        elif self._barrier is not None:
+            self._barrier.flush()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._barrier is not None:
+                self._barrier.close()
+                self._barrier = None
+                with contextlib.suppress(OSError):
+                    fsio.remove_tree(self._folder)
+
+
+def _sweep(parent: str) -> None:
+    """Removes what dead runs left behind: a run at work has written something since."""
+    oldest = time.time() - _STALE_S
+    for entry in os.scandir(parent):
+        if not entry.name.startswith(NAME):
+            continue
+        with contextlib.suppress(OSError):
+            times = [entry.stat(follow_symlinks=False).st_mtime]
+            if times[0] < oldest:
+                times += [file.stat(follow_symlinks=False).st_mtime for file in os.scandir(entry)]
+            if max(times) < oldest:
+                fsio.remove_tree(entry.path)

@@ -1,0 +1,275 @@
+"""The same random sequence of operations, done by real DVC and by our program side by side."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.oracle import Oracle
+from tests.support.programs import Program
+from tests.support.twins import Twins, make_twins
+
+SEEDS = range(10)
+STEPS = 15
+LONG_SEEDS = range(1000, 1300)
+LONG_STEPS = 30
+
+FILES = ["a.csv", "b.bin", "sub/c.csv", "späne.txt"]
+FOLDERS = ["data", "sub/img", "run v1"]
+MEMBERS = ["1.png", "2.png", "deep/3.png", "deep/er/4", "ünï.txt", "#5", "sp ace"]
+CONTENTS = [
+    b"",
+    b"one\n",
+    b"two\n",
+    b"a\r\nb\r\n",
+    b"\0\1\2" * 1000,
+    b"long line " * 9000,
+]
+
+
+class Walk:
+    """One random sequence. Every choice comes from the seed and from what DVC's side holds."""
+
+    def __init__(self, seed: int, twins: Twins) -> None:
+        self.rng = random.Random(seed)
+        self.twins = twins
+        self.written = 0
+
+    def start(self) -> None:
+        self.twins.dvc("init")
+        if kind := self.rng.choice(["", "", "copy", "hardlink", "symlink"]):
+            self.twins.dvc("config", "cache.type", kind)
+        if self.rng.random() < 0.2:
+            self.twins.dvc("config", "core.autostage", "true")
+        self.twins.dvc("remote", "add", "-d", "store", "{base}/remote")
+        self.save()
+        for _ in range(3):
+            self.write()
+        self.add_all()
+
+    def step(self) -> None:
+        choice: Callable[[], None] = self.rng.choices(
+            [op for op, _ in self.operations()], [weight for _, weight in self.operations()]
+        )[0]
+        choice()
+
+    def operations(self) -> list[tuple[Callable[[], None], int]]:
+        return [
+            (self.write, 10),
+            (self.delete, 4),
+            (self.rename, 3),
+            (self.add, 10),
+            (self.add_inside, 5),
+            (self.commit, 5),
+            (self.status, 8),
+            (self.checkout, 9),
+            (self.push, 6),
+            (self.fetch, 6),
+            (self.cloud, 4),
+            (self.lose_cache, 2),
+            (self.config, 3),
+            (self.remote, 3),
+            (self.save, 3),
+            (self.branch, 4),
+            (self.ignore, 1),
+        ]
+
+    # What is there
+
+    @property
+    def repo(self) -> Path:
+        return self.twins.theirs.repo
+
+    def present(self) -> list[str]:
+        """Data that exists: single files and whole folders."""
+        return [path for path in FILES + FOLDERS if os.path.lexists(self.repo / path)]
+
+    def pointers(self) -> list[str]:
+        return [p for p in FILES + FOLDERS if (self.repo / f"{p}.dvc").exists()]
+
+    def members(self) -> list[str]:
+        found = [f"{folder}/{member}" for folder in FOLDERS for member in MEMBERS]
+        return [path for path in found if (self.repo / path).is_file()]
+
+    def target(self) -> list[str]:
+        """Nothing, a pointer, an output or a file inside one."""
+        kinds = [[], self.pointers(), [f"{p}.dvc" for p in self.pointers()], self.members()]
+        chosen = self.rng.choice(kinds)
+        return [self.rng.choice(chosen)] if chosen else []
+
+    # What changes files
+
+    def write(self) -> None:
+        """One new or changed file, always a new inode: links into the cache are not written to."""
+        member = f"{self.rng.choice(FOLDERS)}/{self.rng.choice(MEMBERS)}"
+        path = self.rng.choice([self.rng.choice(FILES), member, member])
+        self.written += 1
+        data = self.rng.choice([*CONTENTS, b"number %d\n" % self.written])
+        executable = self.rng.random() < 0.1
+
+        def change(base: Path) -> None:
+            target = base / "repo" / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            target.write_bytes(data)
+            if executable:
+                target.chmod(0o755)
+
+        self.twins.touch(f"write {path} {data[:20]!r} {'+x' if executable else ''}", change)
+
+    def delete(self) -> None:
+        if found := self.present() + self.members():
+            path = self.rng.choice(found)
+
+            def change(base: Path) -> None:
+                target = base / "repo" / path
+                if target.is_dir() and not target.is_symlink():
+                    shutil.rmtree(target)
+                else:
+                    target.unlink()
+
+            self.twins.touch(f"rm -r '{path}'", change)
+
+    def rename(self) -> None:
+        if found := self.members():
+            path = self.rng.choice(found)
+            new = f"{path.split('/')[0] if path[:3] != 'sub' else 'sub/img'}/moved-{self.written}"
+            self.written += 1
+            self.twins.touch(
+                f"mv '{path}' '{new}'", lambda b: os.rename(b / "repo" / path, b / "repo" / new)
+            )
+
+    def lose_cache(self) -> None:
+        self.twins.dvc("push")
+        self.twins.touch(
+            "rm -r .dvc/cache",
+            lambda b: shutil.rmtree(b / "repo" / ".dvc" / "cache", ignore_errors=True),
+        )
+
+    def ignore(self) -> None:
+        line = self.rng.choice(["*.tmp", "deep/er", "1.png", "#", "!2.png"])
+
+        def change(base: Path) -> None:
+            with open(base / "repo" / ".dvcignore", "a") as file:
+                file.write(line + "\n")
+
+        self.twins.touch(f"echo '{line}' >> .dvcignore", change)
+
+    # Commands
+
+    def add(self) -> None:
+        if found := self.present():
+            some = self.rng.sample(found, min(len(found), self.rng.choice([1, 1, 1, 2, 3])))
+            self.twins.dvc("add", *self.rng.choice([[], [], [], ["--no-commit"]]), *some)
+        else:
+            self.twins.dvc("add", "nothing-here")
+
+    def add_all(self) -> None:
+        if found := self.present():
+            self.twins.dvc("add", *found)
+
+    def add_inside(self) -> None:
+        inside = [m for m in self.members() if any(m.startswith(f"{p}/") for p in self.pointers())]
+        if inside:
+            self.twins.dvc("add", self.rng.choice(inside))
+        else:
+            self.add()
+
+    def commit(self) -> None:
+        self.twins.dvc("commit", "-f", *self.rng.choice([[], self.target()]))
+
+    def status(self) -> None:
+        self.twins.dvc("status", *self.rng.choice([[], ["--json"], ["--json"], ["-q"]]))
+
+    def checkout(self) -> None:
+        flags = self.rng.choice([[], [], ["-f"], ["-f"], ["--summary", "-f"], ["--relink", "-f"]])
+        self.twins.dvc("checkout", *flags, *self.target())
+
+    def push(self) -> None:
+        self.twins.dvc("push", *self.target())
+
+    def fetch(self) -> None:
+        if self.rng.random() < 0.5:
+            self.twins.dvc("fetch", *self.target())
+        else:
+            self.twins.dvc("pull", *self.rng.choice([[], ["-f"]]), *self.target())
+
+    def cloud(self) -> None:
+        self.twins.dvc("status", "-c", *self.rng.choice([[], ["--json"]]), *self.target())
+
+    def config(self) -> None:
+        self.twins.dvc(
+            "config",
+            *self.rng.choice(
+                [
+                    ["cache.type", "symlink"],
+                    ["cache.type", "hardlink,copy"],
+                    ["cache.type", "copy"],
+                    ["--unset", "cache.type"],
+                    ["core.autostage", "true"],
+                    ["core.autostage", "false"],
+                    ["core.checksum_jobs", "2"],
+                    ["--list"],
+                    ["--local", "core.analytics", "false"],
+                    ["core.nothing", "1"],
+                    ["core.analytics", "perhaps"],
+                ]
+            ),
+        )
+
+    def remote(self) -> None:
+        self.twins.dvc(
+            "remote",
+            *self.rng.choice(
+                [
+                    ["list"],
+                    ["default"],
+                    ["add", "other", "../elsewhere"],
+                    ["add", "-f", "other", "s3://bucket/path"],
+                    ["modify", "store", "jobs", "2"],
+                    ["modify", "--local", "store", "verify", "true"],
+                    ["modify", "store", "nothing", "1"],
+                    ["rename", "other", "third"],
+                    ["remove", "third"],
+                    ["remove", "other"],
+                ]
+            ),
+        )
+
+    # Git
+
+    def save(self) -> None:
+        self.twins.git("add", "-A")
+        self.twins.git("commit", "-q", "--allow-empty", "-m", "work")
+
+    def branch(self) -> None:
+        self.save()
+        name = self.rng.choice(["main", "b1", "b2"])
+        exists = (self.repo / ".git/refs/heads" / name).exists()
+        self.twins.git("checkout", "-q", *([] if exists else ["-b"]), name)
+        self.twins.dvc("checkout", "-f")
+
+
+def walk(seed: int, steps: int, base: Path, oracle: Oracle, dvc: Program) -> None:
+    there = Walk(seed, make_twins(base, oracle, dvc))
+    there.start()
+    for _ in range(steps):
+        there.step()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_both_programs_do_the_same(seed: int, tmp_path: Path, oracle: Oracle, dvc: Program) -> None:
+    walk(seed, STEPS, tmp_path, oracle, dvc)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+def test_both_programs_do_the_same_for_long(
+    seed: int, tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    walk(seed, LONG_STEPS, tmp_path, oracle, dvc)

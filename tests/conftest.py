@@ -1,0 +1,125 @@
+"""A clean machine for every test: own home, own caches, known Git identity, no foreign settings."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.support.buckets import Bucket, make_bucket
+from tests.support.oracle import Oracle
+from tests.support.programs import Program, our_program
+from tests.support.project import Project, make_project
+
+if importlib.util.find_spec("tests.servers") and importlib.util.find_spec("tests.servers.plugin"):
+    pytest_plugins = ["tests.servers.plugin"]
+
+GIT_CONFIG = """\
+[user]
+\tname = A Tester
+\temail = tester@example.com
+[init]
+\tdefaultBranch = main
+[advice]
+\tdetachedHead = false
+[protocol "file"]
+\tallow = always
+[gc]
+\tauto = 0
+"""
+# What a developer's shell may hold and a test must not see. Our own switches stay.
+FOREIGN = ("DVC_", "GIT_", "AWS_", "XDG_", "PANNIER_FAULT", "CI")
+
+
+@pytest.fixture(autouse=True)
+def clean_machine(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The test's home folder. Nothing of the real one is read or written."""
+    home = tmp_path_factory.mktemp("home")
+    for name in os.environ:
+        if name.startswith(FOREIGN):
+            monkeypatch.delenv(name)
+    (home / ".gitconfig").write_text(GIT_CONFIG)
+    settings = {
+        "HOME": home,
+        "XDG_CACHE_HOME": home / ".cache",
+        "XDG_CONFIG_HOME": home / ".config",
+        "XDG_DATA_HOME": home / ".local/share",
+        "XDG_STATE_HOME": home / ".local/state",
+        "XDG_CONFIG_DIRS": home / "etc/xdg",
+        "GIT_CONFIG_GLOBAL": home / ".gitconfig",
+        "GIT_CONFIG_NOSYSTEM": 1,
+        "GIT_TERMINAL_PROMPT": 0,
+        "DVC_GLOBAL_CONFIG_DIR": home / ".config/dvc",
+        "DVC_SYSTEM_CONFIG_DIR": home / "etc/xdg/dvc",
+        "DVC_SITE_CACHE_DIR": home / "site-cache",
+        "DVC_NO_ANALYTICS": 1,
+        "CI": 1,  # real DVC asks nobody for news of new versions then
+        "LC_ALL": "C.UTF-8",
+        "COLUMNS": 200,  # tables are folded at the width of the terminal, also when there is none
+        "TZ": "UTC",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(value))
+    # Hooks call `dvc` by name: ours comes first, and no other is found.
+    ours = str(Path(our_program().path).parent)
+    monkeypatch.setenv("PATH", os.pathsep.join([ours, os.environ["PATH"]]))
+    return home
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Iterator[Oracle]:
+    """Real DVC 3.67.1: `oracle("add", "x", cwd=folder, check=True)`."""
+    server = Oracle()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def dvc() -> Program:
+    """Our program under the name `dvc`: `dvc("add", "x", cwd=folder, check=True)`."""
+    return our_program("dvc")
+
+
+@pytest.fixture(scope="session")
+def pannier() -> Program:
+    """Our program under its own name."""
+    return our_program("pannier")
+
+
+@pytest.fixture
+def new_project(tmp_path: Path, dvc: Program) -> Callable[[str], Project]:
+    """Makes a Git repository with `dvc init` done and committed: `new_project("name")`."""
+    return lambda name: make_project(tmp_path / name, dvc)
+
+
+@pytest.fixture
+def project(new_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A fresh project; it is the current folder."""
+    made = new_project("project")
+    monkeypatch.chdir(made.root)
+    return made
+
+
+@pytest.fixture
+def s3_bucket(s3_server: Any) -> Bucket:
+    """An empty bucket of the test's own on a real S3 server (tests/servers)."""
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    return make_bucket(s3_server.endpoint, s3_server.key_id, s3_server.secret, name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a server run in one worker: a server takes seconds to start."""
+    for item in items:
+        servers = [name for name in getattr(item, "fixturenames", ()) if name.endswith("_server")]
+        if servers:
+            item.add_marker(pytest.mark.xdist_group("servers"))

@@ -1,0 +1,1 @@
+"""What the tests of every kind share: running programs, the oracle, pictures of folders."""

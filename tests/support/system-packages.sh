@@ -1,0 +1,29 @@
+#!/bin/sh
+# Installs the system's packages that the tests need and that are missing, when it may (root, apt);
+# otherwise names them and goes on: the tests that need them then say so and fail.
+set -eu
+missing=
+need() { # a program, its package
+    PATH="$PATH:/sbin:/usr/sbin" command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+need git git
+need strace strace
+need mkfs.ext4 e2fsprogs
+need mkfs.xfs xfsprogs
+for extra in "$@"; do # program=package
+    need "${extra%%=*}" "${extra#*=}"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "Installing$missing"
+    log=$(mktemp)
+    # shellcheck disable=SC2086
+    if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+        --no-install-recommends $missing; } >"$log" 2>&1; then
+        rm "$log"
+        exit 0
+    fi
+    tail -n 5 "$log" >&2
+fi
+echo "MISSING: these packages, which some tests need:$missing" >&2
+echo "         sudo apt-get install$missing" >&2

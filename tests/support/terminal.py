@@ -1,0 +1,41 @@
+"""Running a program with its standard error on a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.support.programs import TIMEOUT_S
+
+
+def run_on_terminal(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Exit code, standard output (a pipe) and what was drawn on the terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        drawn = b""
+        while True:
+            try:
+                block = os.read(ours, 65536)
+            except OSError:  # Linux says EIO when the last writer is gone
+                break
+            if not block:
+                break
+            drawn += block
+        assert process.stdout is not None
+        said = process.stdout.read().decode()
+        rc = process.wait(TIMEOUT_S)
+    os.close(ours)
+    return rc, said, drawn.decode("utf-8", "replace")

@@ -1,0 +1,138 @@
+"""Two projects that start the same: real DVC works in one, our program in the other.
+
+Every step is done on both sides; then everything that DVC defines is compared.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.programs import Completed, Runner, git
+from tests.support.project import Entry, differences, objects, picture
+
+OWN_STATE = (".git", ".dvc/tmp", ".dvc/cache", ".dvc/pannier.toml", ".dvc/pannier.local.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One program with its own repository, remote and settings below `base`."""
+
+    base: Path
+    program: Runner
+
+    @property
+    def repo(self) -> Path:
+        return self.base / "repo"
+
+    @property
+    def remote(self) -> Path:
+        return self.base / "remote"
+
+    def run(self, *args: str, cwd: str = "") -> Completed:
+        env = {
+            "DVC_SITE_CACHE_DIR": str(self.base / "site"),
+            "DVC_GLOBAL_CONFIG_DIR": str(self.base / "global"),
+        }
+        shown = [arg.replace("{base}", str(self.base)) for arg in args]
+        return self.program(*shown, cwd=self.repo / cwd, env=env)
+
+    def plain(self, text: str) -> str:
+        """text without what differs between the two sides by its nature."""
+        return text.replace(str(self.base), "{base}")
+
+    def workspace(self) -> dict[str, Entry]:
+        """The work tree. Of modes only the owner's bits count: DVC leaves the others to chance."""
+        return {
+            path: Entry(
+                entry.kind,
+                self.plain(entry.data.decode("latin-1")).encode("latin-1"),
+                entry.mode & 0o700,
+            )
+            for path, entry in picture(self.repo, leave_out=OWN_STATE).items()
+        }
+
+    def stored(self) -> dict[str, Entry]:
+        return {
+            f"{name}: {path}": Entry("file", data)
+            for name, store in (("cache", self.repo / ".dvc/cache"), ("remote", self.remote))
+            for path, data in objects(store).items()
+        }
+
+    def index(self) -> dict[str, Entry]:
+        changed = git("status", "--porcelain", "-uall", cwd=self.repo).lines
+        return {f"git status: {line}": Entry("file") for line in changed}
+
+
+def normal(text: str) -> Any:
+    """A program's standard output with what has no fixed order sorted: JSON, or sorted lines."""
+    if text.startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+    text = re.sub(
+        r"(?m)^\tgit add (.*)$", lambda m: "\tgit add " + " ".join(sorted(m[1].split(" "))), text
+    )
+    return sorted(text.splitlines())
+
+
+@dataclass(slots=True)
+class Twins:
+    """theirs: real DVC. history: the steps so far, as they can be typed."""
+
+    theirs: Side
+    ours: Side
+    history: list[str] = field(default_factory=list)
+
+    def touch(self, said: str, change: Callable[[Path], None]) -> None:
+        """Changes files on both sides. change gets the folder with repo and remote in it."""
+        self.history.append(said)
+        for side in (self.theirs, self.ours):
+            change(side.base)
+
+    def git(self, *args: str) -> None:
+        self.history.append("git " + " ".join(args))
+        left, right = (git(*args, cwd=s.repo, check=False) for s in (self.theirs, self.ours))
+        assert left.rc == right.rc, self.story([str(left), str(right)])
+
+    def dvc(self, *args: str, cwd: str = "") -> Completed:
+        """Runs one command on both sides and compares all that can be seen. Returns DVC's run."""
+        self.history.append((f"(in {cwd}) " if cwd else "") + "dvc " + " ".join(args))
+        left, right = self.theirs.run(*args, cwd=cwd), self.ours.run(*args, cwd=cwd)
+        found = []
+        if left.rc != right.rc:
+            found.append(f"exit code: {left.rc} | {right.rc}")
+        said, answered = (
+            normal(s.plain(r.stdout)) for s, r in ((self.theirs, left), (self.ours, right))
+        )
+        if said != answered:
+            found.append(f"standard output: {said}\n{' ' * 16}| {answered}")
+        found += self.compare()
+        assert not found, self.story([*found, f"DVC: {left}", f"ours: {right}"])
+        return left
+
+    def compare(self) -> list[str]:
+        return [
+            line
+            for look in (Side.workspace, Side.stored, Side.index)
+            for line in differences(look(self.theirs), look(self.ours))
+        ]
+
+    def story(self, found: list[str]) -> str:
+        steps = "\n".join(f"  {n}. {step}" for n, step in enumerate(self.history, 1))
+        return "\n".join(["after these steps", steps, "real DVC | ours:", *found])
+
+
+def make_twins(base: Path, oracle: Runner, dvc: Runner) -> Twins:
+    """Both sides with a Git repository and nothing in it. The two folders' names are as long."""
+    twins = Twins(Side(base / "dvc", oracle), Side(base / "our", dvc))
+    for side in (twins.theirs, twins.ours):
+        side.repo.mkdir(parents=True)
+        side.remote.mkdir()
+        git("init", "-q", cwd=side.repo)
+    return twins

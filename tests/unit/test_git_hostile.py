@@ -1,0 +1,260 @@
+"""Repositories that want to run something, foreign owners, hooks, and a missing git."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pannier.core.errors import GitError
+from pannier.git.repo import GitRepo
+from tests.support.programs import Completed, git, run
+
+READS: dict[str, Callable[[GitRepo], object]] = {
+    "head": GitRepo.head,
+    "resolve": lambda repo: repo.resolve("main"),
+    "branches": GitRepo.branches,
+    "tags": GitRepo.tags,
+    "all_commits": GitRepo.all_commits,
+    "ls_tree": lambda repo: repo.ls_tree("HEAD"),
+    "read_files": lambda repo: repo.read_files("HEAD", ["a"]),
+    "tracked": lambda repo: repo.tracked(["a", "."]),
+    "check_ignore": lambda repo: repo.check_ignore(["a", "x"]),
+    "config_get": lambda repo: repo.config_get("user.name"),
+    "config_set": lambda repo: repo.config_set("x.y", "z"),
+    "hooks_dir": GitRepo.hooks_dir,
+    "add": lambda repo: repo.add(["a"]),
+}
+
+
+def make(top: Path) -> Path:
+    top.mkdir(parents=True)
+    git("init", "-q", cwd=top)
+    (top / "a").write_text("a\n")
+    git("add", "-A", cwd=top)
+    git("commit", "-qm", "1", cwd=top)
+    return top
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    return make(tmp_path / "repo")
+
+
+def opened(path: Path, *, lazy_fetch: bool = False) -> GitRepo:
+    found = GitRepo.find(str(path), lazy_fetch=lazy_fetch)
+    assert found is not None
+    return found
+
+
+def lay_traps(top: Path, canary: Path) -> None:
+    """Everything known that makes git run a program: each would touch the canary."""
+    program = top.parent / "trap"
+    program.write_text(f"#!/bin/sh\ntouch '{canary}'\n")
+    program.chmod(0o755)
+    settings = {
+        "core.fsmonitor": program,
+        "core.pager": program,
+        "core.editor": program,
+        "core.sshCommand": program,
+        "core.alternateRefsCommand": program,
+        "core.askPass": program,
+        "diff.external": program,
+        "diff.x.textconv": program,
+        "gpg.program": program,
+        "log.showSignature": "true",
+        "credential.helper": program,
+        "alias.ls-files": f"!{program}",
+        "alias.rev-parse": f"!{program}",
+    }
+    for key, value in settings.items():
+        git("config", key, str(value), cwd=top)
+    (top / ".gitattributes").write_text("* diff=x\n")
+    for hook in ("post-index-change", "reference-transaction", "post-checkout", "pre-commit"):
+        (top / ".git" / "hooks" / hook).write_text(program.read_text())
+        (top / ".git" / "hooks" / hook).chmod(0o755)
+
+
+def test_the_traps_work(top: Path, tmp_path: Path) -> None:
+    lay_traps(top, tmp_path / "canary")
+
+    git("status", cwd=top)
+
+    assert (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_hostile_repository_runs_nothing(top: Path, tmp_path: Path, name: str) -> None:
+    lay_traps(top, tmp_path / "canary")
+    (top / "a").write_text("changed\n")
+    repo = opened(top)
+
+    READS[name](repo)
+
+    assert not (tmp_path / "canary").exists()
+
+
+def partial_clone(top: Path, tmp_path: Path) -> Path:
+    (top / "a").write_text("2\n")
+    git("commit", "-qam", "2", cwd=top)
+    git("config", "uploadpack.allowFilter", "true", cwd=top)
+    clone = tmp_path / "partial"
+    git("clone", "-q", "--filter=blob:none", f"file://{top}", str(clone))
+    return clone
+
+
+def test_a_partial_clone_does_not_run_its_remotes_program(top: Path, tmp_path: Path) -> None:
+    clone = partial_clone(top, tmp_path)
+    canary = tmp_path / "canary"
+    git("config", "remote.origin.uploadpack", f"touch {canary}; false", cwd=clone)
+
+    with pytest.raises(GitError, match="partial clone") as caught:
+        opened(clone).read_files("HEAD~1", ["a"])
+
+    assert not canary.exists()
+    git("cat-file", "-e", "HEAD~1:a", cwd=clone, check=False)
+    assert canary.exists(), "the trap does not work"
+    assert "git fetch --refetch" in str(caught.value.hint)
+
+
+def test_a_partial_clone_of_our_own_fetches_what_it_lacks(top: Path, tmp_path: Path) -> None:
+    clone = partial_clone(top, tmp_path)
+
+    assert {"a": b"a\n"} == opened(clone, lazy_fetch=True).read_files("HEAD~1", ["a"])
+
+
+NEEDS_GIT = {name: ask for name, ask in READS.items() if name not in ("head", "config_get")}
+
+
+# git config says of a foreign repository only that there is none.
+CHECKS_OWNER = {name: ask for name, ask in NEEDS_GIT.items() if name != "config_set"}
+
+
+@pytest.mark.parametrize("name", CHECKS_OWNER)
+def test_a_foreign_owner_is_named_with_the_way_to_trust_him(
+    top: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    repo = opened(top)
+
+    with pytest.raises(GitError, match="dubious ownership") as caught:
+        READS[name](repo)
+
+    hint = f"if you trust it: git config --global --add safe.directory {top}"
+    assert hint == caught.value.hint
+
+
+@pytest.mark.parametrize("name", NEEDS_GIT)
+def test_without_git_the_way_out_is_told(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    repo = opened(top)
+
+    with pytest.raises(GitError, match="cannot be run") as caught:
+        READS[name](repo)
+
+    assert "install Git" in str(caught.value.hint)
+
+
+def test_a_repository_that_has_gone_is_named(top: Path) -> None:
+    repo = opened(top)
+    top.rename(top.with_name("gone"))
+
+    with pytest.raises(GitError, match=f"in '{top}'"):
+        repo.branches()
+
+
+PROBE = """\
+#!{python}
+import json, os, sys
+from pannier.git.repo import GitRepo
+os.chdir(os.path.join({tree!r}, {folder!r}))
+repo = GitRepo.find(".")
+open(os.path.join({tree!r}, "made-by-hook"), "w").close()
+told = [repo.root, sorted(repo.tracked(["a", "new", "made-by-hook"])), repo.is_ignored("a")]
+told.append(sorted(path for path, _, _ in repo.ls_tree("HEAD")))
+if {add!r}:
+    repo.add(["made-by-hook"])
+other = GitRepo.find({other!r})
+told.append([other.root, sorted(other.tracked(["a", "new", "only-other"]))])
+with open({answer!r}, "w") as file:
+    json.dump(told, file)
+"""
+
+
+def run_in_hook(
+    top: Path, hook: str, *args: str, folder: str = "", add: bool = False
+) -> Completed:
+    """Lets git run our code as a hook: what it saw is in `answer` beside the repository."""
+    other = make(top.parent / "other")
+    (other / "only-other").write_text("x")
+    git("add", "only-other", cwd=other)
+    (top / "sub").mkdir(exist_ok=True)
+    answer = top.parent / "answer"
+    text = PROBE.format(
+        python=sys.executable,
+        tree=str(top),
+        folder=folder,
+        add=add,
+        other=str(other),
+        answer=str(answer),
+    )
+    path = Path(opened(top).hooks_dir()) / hook
+    path.write_text(text)
+    path.chmod(0o755)
+    git(*args, cwd=top)
+    return run(["cat", str(answer)])
+
+
+IN_HOOK = ["a", "new"]
+
+
+@pytest.mark.parametrize("folder", ["", "sub"])
+@pytest.mark.parametrize("kind", ["main", "worktree"])
+@pytest.mark.parametrize("args", [["commit", "-m2"], ["commit", "-am2"], ["commit", "-m2", "new"]])
+def test_pre_commit_sees_what_is_being_committed(
+    top: Path, tmp_path: Path, kind: str, args: list[str], folder: str
+) -> None:
+    if kind == "worktree":
+        git("worktree", "add", "-q", str(tmp_path / "tree"), cwd=top)
+        top = tmp_path / "tree"
+    (top / "new").write_text("new\n")
+    git("add", "new", cwd=top)
+
+    told = run_in_hook(top, "pre-commit", *args, folder=folder).json
+
+    other = [str(tmp_path / "other"), ["a", "only-other"]]
+    assert [str(top), IN_HOOK, False, ["a"], other] == told
+
+
+def test_what_pre_commit_adds_is_committed(top: Path) -> None:
+    (top / "new").write_text("new\n")
+    git("add", "new", cwd=top)
+
+    run_in_hook(top, "pre-commit", "commit", "-m2", add=True)
+
+    assert ["a", "made-by-hook", "new"] == git("ls-tree", "--name-only", "HEAD", cwd=top).lines
+
+
+@pytest.mark.parametrize("folder", ["", "sub"])
+@pytest.mark.parametrize("kind", ["main", "worktree"])
+def test_post_checkout_and_pre_push_work(
+    top: Path, tmp_path: Path, kind: str, folder: str
+) -> None:
+    git("init", "-q", "--bare", str(tmp_path / "bare.git"))
+    if kind == "worktree":
+        git("worktree", "add", "-q", str(tmp_path / "tree"), cwd=top)
+        top = tmp_path / "tree"
+    expected = [str(top), ["a"], False, ["a"], [str(tmp_path / "other"), ["a", "only-other"]]]
+
+    told = run_in_hook(top, "post-checkout", "checkout", "-q", "-b", "x", folder=folder).json
+
+    assert expected == told
+    hooks = Path(opened(top).hooks_dir())
+    (hooks / "post-checkout").rename(hooks / "pre-push")
+    (tmp_path / "answer").unlink()
+    git("push", "-q", str(tmp_path / "bare.git"), "x", cwd=top)
+    assert expected == run(["cat", str(tmp_path / "answer")]).json
