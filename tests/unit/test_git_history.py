@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.programs import git
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
-from tests.support.programs import git
 
 
 def out(*args: str, cwd: Path) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.programs import Completed, git, run
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
-from tests.support.programs import Completed, git, run
 
 READS: dict[str, Callable[[GitRepo], object]] = {
     "head": GitRepo.head,
@@ -185,9 +185,7 @@ with open({answer!r}, "w") as file:
 """
 
 
-def run_in_hook(
-    top: Path, hook: str, *args: str, folder: str = "", add: bool = False
-) -> Completed:
+def run_in_hook(top: Path, hook: str, *args: str, folder: str = "", add: bool = False) -> Completed:
     """Lets git run our code as a hook: what it saw is in `answer` beside the repository."""
     other = make(top.parent / "other")
     (other / "only-other").write_text("x")
@@ -241,9 +239,7 @@ def test_what_pre_commit_adds_is_committed(top: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["", "sub"])
 @pytest.mark.parametrize("kind", ["main", "worktree"])
-def test_post_checkout_and_pre_push_work(
-    top: Path, tmp_path: Path, kind: str, folder: str
-) -> None:
+def test_post_checkout_and_pre_push_work(top: Path, tmp_path: Path, kind: str, folder: str) -> None:
     git("init", "-q", "--bare", str(tmp_path / "bare.git"))
     if kind == "worktree":
         git("worktree", "add", "-q", str(tmp_path / "tree"), cwd=top)

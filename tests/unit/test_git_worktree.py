@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.programs import git
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
-from tests.support.programs import git
 
 ODD = ["-dash", "new\nline", "sp ace", "ünï", "*", ":(glob)x", "[a]", "!x", "#x"]
 
@@ -55,9 +55,7 @@ def test_nothing_is_tracked_in_an_empty_question(repo: GitRepo) -> None:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_any_name_can_be_tracked_and_none_is_a_pattern(
-    repo: GitRepo, top: Path, name: str
-) -> None:
+def test_any_name_can_be_tracked_and_none_is_a_pattern(repo: GitRepo, top: Path, name: str) -> None:
     assert not repo.is_tracked(name)
 
     (top / name).write_text("x")

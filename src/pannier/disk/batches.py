@@ -60,6 +60,11 @@ def _flags_of(mode: int, settled: bool) -> int:
     return flags
 
 
+_Key: TypeAlias = tuple[int, int, int, int]
+_Row: TypeAlias = tuple[int, _Key, _Key]
+_NOTHING: _Key = (0, 0, 0, 0)
+
+
 class _Reads:
     """Collects the columns of one batch of reads."""
 
@@ -199,41 +204,42 @@ def link_in_batch(
     was = array("q")
     was.frombytes(stats)
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for index, (name, digest) in enumerate(zip(names, hexes, strict=True)):
             at = index * FIELDS
             before = tuple(was[at : at + FIELDS])
-            outcome, key = _link_in(folder_fd, name, before, digest, root)
+            target = f"{digest[:2]}/{digest[2:]}"
+            outcome, key = _link_in(folder_fd, name, before, root_fd, target)
             outcomes.append(outcome)
             found.extend(key)
     finally:
         os.close(folder_fd)
+        os.close(root_fd)
     return bytes(outcomes), found.tobytes()
 
 
 def _link_in(
-    folder_fd: int, name: str, before: tuple[int, ...], digest: str, root: str
-) -> tuple[int, tuple[int, int, int, int]]:
-    nothing = (0, 0, 0, 0)
+    folder_fd: int, name: str, before: tuple[int, ...], root_fd: int, target: str
+) -> tuple[int, _Key]:
     try:
         fd = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder_fd)
     except FileNotFoundError:
-        return MOVED, nothing
+        return MOVED, _NOTHING
     try:
         found = os.fstat(fd)
         if stat_key(found) != before:
-            return MOVED, nothing
+            return MOVED, _NOTHING
         if not take_lease(fd):
-            return CANNOT, nothing
-        target = f"{root}/{digest[:2]}/{digest[2:]}"
+            return CANNOT, _NOTHING
         try:
-            fsio.link_open_file(fd, target)
+            fsio.link_open_file(fd, root_fd, target)
         except FileExistsError:
-            return EXISTS, nothing
+            return EXISTS, _NOTHING
         except OSError as error:
             if error.errno not in _CANNOT_LINK:
                 raise
-            return CANNOT, nothing
+            return CANNOT, _NOTHING
         mode = _OBJECT_MODE if found.st_mode & 0o044 else _PRIVATE_MODE
         if stat.S_IMODE(found.st_mode) != mode:
             fsio.fchmod(fd, mode)
@@ -261,7 +267,6 @@ def link_out_batch(
     outcomes, objects, files = bytearray(), array("q"), array("q")
     remembered = array("q")
     remembered.frombytes(known)
-    nothing = (0, 0, 0, 0)
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for index, (digest, name) in enumerate(zip(hexes, names, strict=True)):
@@ -278,20 +283,15 @@ def link_out_batch(
                         source, digest, folder_fd, f"{folder}/{name}", kind, executable, algorithm
                     )
             except FileNotFoundError:
-                row = (MISSING, nothing, nothing)
+                row = (MISSING, _NOTHING, _NOTHING)
             except FileExistsError:
-                row = (EXISTS, nothing, nothing)
+                row = (EXISTS, _NOTHING, _NOTHING)
             outcomes.append(row[0])
             objects.extend(row[1])
             files.extend(row[2])
     finally:
         os.close(folder_fd)
     return bytes(outcomes), objects.tobytes(), files.tobytes()
-
-
-_Key: TypeAlias = tuple[int, int, int, int]
-_Row: TypeAlias = tuple[int, _Key, _Key]
-_NOTHING: _Key = (0, 0, 0, 0)
 
 
 def _link_out(

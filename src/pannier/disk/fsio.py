@@ -234,10 +234,11 @@ def link(source: str, target: str) -> None:
     os.link(source, target, follow_symlinks=False)
 
 
-def link_open_file(fd: int, target: str) -> None:
-    """Gives an open file one more name, whatever its own name means by now."""
+def link_open_file(fd: int, folder_fd: int, target: str) -> None:
+    """Gives an open file one more name below a folder, whatever its own name means by now."""
     point("link", fd, target)
-    os.link(f"/proc/self/fd/{fd}", target, follow_symlinks=True)
+    # With a folder's descriptor this is linkat(AT_SYMLINK_FOLLOW): it links the file behind /proc.
+    os.link(f"/proc/self/fd/{fd}", target, dst_dir_fd=folder_fd, follow_symlinks=True)
 
 
 def symlink(content: str, target: str) -> None:

@@ -13,7 +13,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pannier.core.errors import ConfigError
-from pannier.formats.config_values import BadValue, interpolate, is_plain, quote, scan_value, unquote
+from pannier.formats.config_values import (
+    BadValue,
+    interpolate,
+    is_plain,
+    quote,
+    scan_value,
+    unquote,
+)
 
 Tree = dict[str, Any]
 NAMED = ("remote", "machine", "db")
@@ -52,9 +59,9 @@ def dump(tree: Tree) -> str:
 
 
 def has_comments(text: str) -> bool:
-    return any(
-        line.comment for line in _parse_lines(text.splitlines())[1]
-    ) or any(line.lstrip().startswith("#") for line in text.splitlines())
+    return any(line.comment for line in _parse_lines(text.splitlines())[1]) or any(
+        line.lstrip().startswith("#") for line in text.splitlines()
+    )
 
 
 def edit(text: str, tree: Tree, renamed: Mapping[str, str] | None = None) -> str:
@@ -68,8 +75,9 @@ def edit(text: str, tree: Tree, renamed: Mapping[str, str] | None = None) -> str
     lines = text.splitlines()
     raw, marks = _parse_lines(lines)
     old = _by_section(interpolate(raw), renamed or {})
-    return _checked(_Editor(lines, marks, old, _by_section(_flat(tree), {}), renamed or {}).text(),
-                    tree)
+    return _checked(
+        _Editor(lines, marks, old, _by_section(_flat(tree), {}), renamed or {}).text(), tree
+    )
 
 
 def _checked(text: str, tree: Tree) -> str:
@@ -182,7 +190,7 @@ def _parse_lines(lines: list[str]) -> tuple[Tree, list[Line]]:
                 here = _at(root, path)
                 marks.append(Line(at, at, path, None, comment))
                 continue
-            key, text = _split(lines[at], line)
+            key, text = _split(lines[at])
             value, last, comment = _value(text, lines, at)
             if key in here:
                 raise BadValue("Duplicate keyword name")
@@ -192,7 +200,8 @@ def _parse_lines(lines: list[str]) -> tuple[Tree, list[Line]]:
         except BadValue as error:
             faults.append((str(error), at + 1))
     if len(faults) > 1:
-        raise ConfigError(f"Parsing failed with several errors.\nFirst error at line {faults[0][1]}.")
+        number = faults[0][1]
+        raise ConfigError(f"Parsing failed with several errors.\nFirst error at line {number}.")
     if faults:
         raise ConfigError(f"{faults[0][0]} at line {faults[0][1]}.")
     return root, marks
@@ -233,30 +242,31 @@ def _at(root: Tree, path: tuple[str, ...]) -> Tree:
     return root
 
 
-def _split(line: str, stripped: str) -> tuple[str, str]:
+def _split(line: str) -> tuple[str, str]:
     """(key, text of the value) of an option's line."""
-    wrong = BadValue(f"Invalid line ({line!r}) (matched as neither section nor keyword)")
-    first = stripped[0]
-    if first in "'\"":
-        end = stripped.find(first, 1)
+    body = line.lstrip()
+    lead = line[: len(line) - len(body)]
+    quoted = body[0] in "'\""
+    if quoted:
+        end = body.find(body[0], 1)
         while end > 0:
-            rest = stripped[end + 1 :].lstrip()
+            rest = body[end + 1 :].lstrip()
             if rest.startswith("="):
-                return stripped[1:end], rest[1:].strip()
-            end = stripped.find(first, end + 1)
-    key, equals, text = stripped.partition("=")
-    lead = line[: len(line) - len(line.lstrip())]
-    if not equals or ((not key or first in "'\"") and not lead):
-        raise wrong
-    # A key may begin with a blank when nothing else makes it a key; ConfigObj reads it so.
-    key = lead[-1] + key if not key or first in "'\"" else key
-    return key.rstrip() or lead[-1], text.strip()
+                return body[1:end], rest[1:].lstrip()
+            end = body.find(body[0], end + 1)
+    key, equals, text = body.partition("=")
+    if quoted or not key:
+        # A key may begin with a blank when nothing else makes it a key; ConfigObj reads it so.
+        key = lead[-1:] + key
+    if not equals or not key or (quoted and not lead):
+        raise BadValue(f"Invalid line ({line!r}) (matched as neither section nor keyword)")
+    return key.rstrip() or key[0], text.lstrip()
 
 
 def _value(text: str, lines: list[str], at: int) -> tuple[str | list[str], int, str]:
     """(value, its last line, comment) of the text behind `=`."""
     if is_plain(text):
-        return text, at, ""
+        return text.rstrip(), at, ""
     if text[:3] not in ('"""', "'''"):
         value, comment = scan_value(text)
         return value, at, comment
@@ -359,9 +369,7 @@ class _Editor:
             if added:
                 self._add(section, added, ends, out)
         shown = [
-            line
-            for number, line in enumerate(self._lines)
-            for line in out.get(number, [line])
+            line for number, line in enumerate(self._lines) for line in out.get(number, [line])
         ]
         shown = out.get(-1, []) + shown + out.get(len(self._lines), [])
         return "\n".join(shown) + "\n"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from pannier.core.errors import InvalidFile
 from pannier.core.path import is_within
@@ -26,11 +27,14 @@ _SIMPLE = re.compile(r"/?(?:[\w.@+=%,~ -]|\*(?!\*)|\?)+(?:/(?:[\w.@+=%,~ -]|\*(?
 class _Rule:
     """One pattern. regex: matches paths from the root, a directory's with a slash at its end.
 
+    group: the same for neighbours that are not negated and equally for directories only.
     prefix: the directory that all matches are in, or are themselves.
     """
 
     regex: str
     negated: bool
+    dirs_only: bool
+    group: int
     origin: str
     line: int
     pattern: str
@@ -43,7 +47,7 @@ class IgnoreRules:
     Matching is what DVC 3.67.1 does, because the digest of a tracked directory depends on it: the
     last pattern that matches a path, or a directory that it lies in, decides, and what lies in an
     ignored directory stays ignored. So `!sub` also takes back what other patterns ignore inside
-    `sub`, which Git does not do. `.git`, `.hg/` and `.dvc/` are always ignored.
+    `sub`, which Git does not do; `!sub/` does not. `.git`, `.hg/` and `.dvc/` are always ignored.
     """
 
     def __init__(self, files: Iterable[tuple[str, str]]) -> None:
@@ -52,8 +56,20 @@ class IgnoreRules:
         Raises InvalidFile for a pattern that means nothing; DVC does not start with one either.
         """
         ordered = sorted(files, key=lambda item: item[0].count("/") + bool(item[0]))
-        self._rules = [rule for directory, text in ordered for rule in _rules(directory, text)]
-        self._groups: list[tuple[re.Pattern[str], bool]] | None = None
+        self._rules: list[_Rule] = []
+        self._forget()
+        for directory, text in ordered:
+            # An ignored file of patterns counts for nothing.
+            if directory and self.matches(f"{directory}/{NAME}", False):
+                continue
+            for rule in _rules(directory, text):
+                last = self._rules[-1] if self._rules else rule
+                alike = last.dirs_only == rule.dirs_only and not (last.negated or rule.negated)
+                self._rules.append(replace(rule, group=last.group + (not alike)))
+            self._forget()
+
+    def _forget(self) -> None:
+        self._compiled: dict[bool, list[tuple[re.Pattern[str], bool]]] = {}
         self._known: dict[str, bool] = {"": False}
 
     def active(self, directory: str) -> bool:
@@ -68,26 +84,23 @@ class IgnoreRules:
 
     def matches(self, path: str, is_dir: bool) -> bool:
         """Tells whether a root-relative path is ignored, itself or by a directory above it."""
-        if self._ignores_directory(path.rpartition("/")[0]):
-            return True
-        return self._decide(path, is_dir)
+        return self._ignores_directory(path.rpartition("/")[0]) or self._decide(path, is_dir)
 
     def explain(self, path: str, is_dir: bool) -> tuple[str, int, str] | None:
         """The pattern that decides about path: (its file, line, pattern), or None.
 
-        It may be a negated one; then path is not ignored. ('', 0, pattern) for a built-in name.
+        It may be a negated one; then path is not ignored. Of neighbours that say the same the
+        first is named, and of those for a directory one that does not need its slash, as DVC
+        does. ('', 0, pattern) for a built-in name.
         """
-        found = self.explain_all(path, is_dir)
-        return found[-1] if found else None
+        found, path = self._matching(path, is_dir)
+        deciding = [rule for rule in found if rule.group == found[-1].group]
+        exact = [rule for rule in deciding if re.match(rule.regex, path, re.DOTALL)]
+        return _shown((exact or deciding)[0]) if found else None
 
     def explain_all(self, path: str, is_dir: bool) -> list[tuple[str, int, str]]:
         """All patterns that match path, in order; if a directory above is ignored, that one's."""
-        parts = path.split("/")
-        for count in range(1, len(parts)):
-            above = "/".join(parts[:count])
-            if self._decide(above, True):
-                return self._matching(above, True)
-        return self._matching(path, is_dir)
+        return [_shown(rule) for rule in self._matching(path, is_dir)[0]]
 
     def _ignores_directory(self, directory: str) -> bool:
         known = self._known.get(directory)
@@ -99,31 +112,43 @@ class IgnoreRules:
         if _built_in(path, is_dir):
             return True
         text = path + "/" if is_dir else path
-        for regex, negated in self._compiled():
+        for regex, negated in self._groups(is_dir):
             if regex.match(text):
                 return not negated
         return False
 
-    def _matching(self, path: str, is_dir: bool) -> list[tuple[str, int, str]]:
-        text = path + "/" if is_dir else path
-        found = [
-            (rule.origin, rule.line, rule.pattern)
-            for rule in self._rules
-            if re.match(rule.regex, text, re.DOTALL)
-        ]
+    def _matching(self, path: str, is_dir: bool) -> tuple[list[_Rule], str]:
+        """The rules that match path, or the first ignored directory above it; and which it is."""
+        parts = path.split("/")
+        for count in range(1, len(parts)):
+            above = "/".join(parts[:count])
+            if self._decide(above, True):
+                path, is_dir = above, True
+                break
         built_in = _built_in(path, is_dir)
-        return [*found, ("", 0, built_in)] if built_in else found
+        if built_in:
+            return [_Rule("", False, False, 0, "", 0, built_in, "")], path
+        text = path + "/" if is_dir else path
+        return [
+            rule
+            for rule in self._rules
+            if (is_dir or not rule.dirs_only) and re.match(rule.regex, text, re.DOTALL)
+        ], path
 
-    def _compiled(self) -> list[tuple[re.Pattern[str], bool]]:
+    def _groups(self, is_dir: bool) -> list[tuple[re.Pattern[str], bool]]:
         """The last patterns first, neighbours of one kind as one regular expression."""
-        if self._groups is None:
-            groups: list[tuple[list[str], bool]] = []
-            for rule in reversed(self._rules):
-                if not groups or groups[-1][1] != rule.negated:
-                    groups.append(([], rule.negated))
-                groups[-1][0].append(rule.regex)
-            self._groups = [(_one_of(each), negated) for each, negated in groups]
-        return self._groups
+        known = self._compiled.get(is_dir)
+        if known is None:
+            rules = [rule for rule in reversed(self._rules) if is_dir or not rule.dirs_only]
+            known = self._compiled[is_dir] = [
+                (_one_of([rule.regex for rule in each]), negated)
+                for negated, each in groupby(rules, key=lambda rule: rule.negated)
+            ]
+        return known
+
+
+def _shown(rule: _Rule) -> tuple[str, int, str]:
+    return rule.origin, rule.line, rule.pattern
 
 
 def _one_of(regexes: list[str]) -> re.Pattern[str]:
@@ -159,7 +184,8 @@ def _rules(directory: str, text: str) -> Iterable[_Rule]:
             ) from None
         if regex is not None:
             prefix = _literal_prefix(directory, body) if anchored else directory
-            yield _Rule(regex, negated, origin, number, pattern, prefix)
+            dirs_only = body.endswith("/")
+            yield _Rule(regex, negated, dirs_only, 0, origin, number, pattern, prefix)
 
 
 def _regex(directory: str, body: str, anchored: bool) -> str | None:
@@ -168,9 +194,12 @@ def _regex(directory: str, body: str, anchored: bool) -> str | None:
         raise ValueError
     if not body.strip("/"):
         return None
-    return _simple_regex(directory, body, anchored) or _library_regex(
-        _from_root(directory, body, anchored)
-    )
+    simple = _simple_regex(directory, body, anchored)
+    if simple is not None:
+        return simple
+    regex = _library_regex(_from_root(directory, body, anchored))
+    # A nested file says nothing about its own directory, not even with `**`.
+    return f"(?={re.escape(directory)}/.){regex}" if directory and regex else regex
 
 
 def _from_root(directory: str, body: str, anchored: bool) -> str:

@@ -53,7 +53,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+=%,~-]*(?: [A-Za-z0-9_./
 _SURE_DIGEST = re.compile(r"[0-9e]*[a-df]")
 # What the path rule and the rule for outputs could object to; all else they allow.
 _UNUSUAL = re.compile(r"(?:^|/)(?:[./]|$)|[^\0-}]|(?:\.dvc|dvc\.yaml|dvc\.lock)\Z|\0")
-_MAX_UNFOLDED = 64  # characters of a path; the emitter folds lines at blanks after column 80
+_MAX_UNFOLDED = 64  # characters of a path; the emitter folds what goes beyond column 80
 
 _TOP: Schema = {
     "desc": text,
@@ -200,7 +200,7 @@ def _entries_of_stage(stage: Stage) -> list[dict[str, str]] | None:
             return None
         if not _PLAIN_PATH.match(out.path) or not isinstance(_resolved(out.path), str):
             return None
-        if len(out.path) > _MAX_UNFOLDED and " " in out.path:
+        if len(out.path) > _MAX_UNFOLDED:
             return None
         fields = out_fields(out)
         entries.append(

@@ -30,13 +30,11 @@ Place = tuple[str | int, ...]
 
 
 class Unresolved(InvalidFile):
-    """An expression, or variables, that cannot be made sense of; in DVC's words."""
+    """Expressions or variables that make no sense; the message is all of DVC's words."""
 
-    def __init__(
-        self, file: str, what: str, reason: str, line: int | None = None, verb: str = "parse"
-    ) -> None:
-        super().__init__(file, reason.strip(), line=line)
-        PannierError.__init__(self, f"failed to {verb} {what} in '{file}':{reason}")
+    def __init__(self, path: str, message: str, *, line: int | None = None) -> None:
+        super().__init__(path, message, line=line)
+        PannierError.__init__(self, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,8 @@ class Resolver:
 
     def fail(self, what: str, reason: str, place: Place, verb: str = "parse") -> NoReturn:
         """Raises Unresolved. reason: starts with a blank or a newline, as DVC has it."""
-        raise Unresolved(self.file, what, reason, yamlio.line_of(self.data, place), verb)
+        line = yamlio.line_of(self.data, place)
+        raise Unresolved(self.file, f"failed to {verb} {what} in '{self.file}':{reason}", line=line)
 
     def value(
         self,

@@ -6,13 +6,12 @@ Source: docs/formats.md, section 11.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pannier.core.errors import InvalidFile
-from pannier.core.path import join
+from pannier.core.path import is_inside, join
 from pannier.formats import values
-from pannier.formats.template import Place, Resolver, has_expression
+from pannier.formats.template import Place, Resolver, Unresolved, has_expression
 
 DEFAULT_FILE = "params.yaml"
 
@@ -27,12 +26,14 @@ class Variables:
     """All values known in one place of the file. Adding to it makes a new one.
 
     sources: (name shown in messages, its values), in the order of loading. loaded: root-relative
-    path -> names taken from that file, None for all of it.
+    path -> names taken from that file, None for all of it. reserved: names that `vars` of a
+    generated stage must leave alone.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     sources: tuple[tuple[str, dict[str, Any]], ...] = ()
     loaded: dict[str, frozenset[str] | None] = field(default_factory=dict)
+    reserved: frozenset[str] = frozenset()
 
 
 class VariableLoader:
@@ -41,6 +42,7 @@ class VariableLoader:
     def __init__(self, resolver: Resolver, read: Read) -> None:
         self.resolver = resolver
         self.read = read
+        self.warnings: list[str] = []
         self._files: dict[str, dict[str, Any] | None] = {}
 
     def default(self, directory: str) -> Variables:
@@ -102,7 +104,7 @@ class VariableLoader:
             found = {key: value for key, value in found.items() if key in wanted}
         merged = self._merged(base, path, found, owner, place)
         taken = None if wanted is None else wanted | wanted_before
-        return Variables(merged.values, merged.sources, {**merged.loaded, path: taken})
+        return replace(merged, loaded={**merged.loaded, path: taken})
 
     def _merged(
         self, base: Variables, label: str, new: dict[str, Any], owner: str, place: Place
@@ -124,13 +126,20 @@ class VariableLoader:
                     )
             return result
 
-        values = merge(base.values, new, ()) if base.values else new
-        return Variables(values, (*base.sources, (label, new)), base.loaded)
+        for key in new:
+            if key in base.reserved:
+                self.resolver.fail(owner, f" attempted to modify reserved key {key}", place)
+        merged = merge(base.values, new, ()) if base.values else new
+        return replace(base, values=merged, sources=(*base.sources, (label, new)))
 
     def _file(self, path: str) -> dict[str, Any] | None:
         """The usable values of a file, read once; None when it is not there."""
         if path not in self._files:
             data = self.read(path)
+            if data is not None and not is_inside(path):
+                self.warnings.append(
+                    f"'{self.resolver.file}' takes values from '{path}', outside of the project"
+                )
             self._files[path] = (
                 None if data is None else _usable(values.load_params(data, path), path, ())
             )
@@ -138,15 +147,15 @@ class VariableLoader:
 
 
 def _first_source(known: Variables, keys: tuple[str, ...]) -> str:
-    for label, node in known.sources:
-        found: Any = node
-        for key in keys:
-            if not isinstance(found, dict) or key not in found:
-                break
-            found = found[key]
-        else:
-            return label
-    raise AssertionError(keys)
+    return next(label for label, node in known.sources if _holds(node, keys))
+
+
+def _holds(node: Any, keys: tuple[str, ...]) -> bool:
+    for key in keys:
+        if not isinstance(node, dict) or key not in node:
+            return False
+        node = node[key]
+    return True
 
 
 def _usable(node: Any, source: str, keys: tuple[str | int, ...]) -> Any:
@@ -168,4 +177,4 @@ def _usable(node: Any, source: str, keys: tuple[str | int, ...]) -> Any:
         items = [_usable(item, source, (*keys, index)) for index, item in enumerate(node)]
         return node if all(a is b for a, b in zip(items, node, strict=True)) else items
     where = f"{source}:{'.'.join(map(str, keys))}"
-    raise Unsupported(source, type(node).__name__, where)
+    raise Unresolved(source, f"Unsupported value of type '{type(node).__name__}' in '{where}'")

@@ -150,9 +150,9 @@ class Objects:
 
     def root(self, commit: str) -> str:
         """The tree of a commit."""
-        for _, oid, _ in self._all([commit + "^{tree}"], "tree"):
-            return oid
-        raise AssertionError
+        ((_, oid, data),) = self._all([commit + "^{tree}"], "tree")
+        self._remember(oid, _parse_tree(oid, data))
+        return oid
 
     def trees(self, oids: Iterable[str]) -> dict[str, Tree]:
         known, missing = {}, []

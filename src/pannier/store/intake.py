@@ -272,8 +272,9 @@ class Intake:
             self._flush_names(barrier, store_folders)
         task.close()
         store.note_verified(done_names, b"".join(done_stats), flushed=True)
-        for source, indexes in again:
-            self._copy_some(source, indexes)
+        copies = _slices(again)
+        if copies:
+            self._copy_group(copies, lambda count: None)
 
     # -- by copies ----
 

@@ -9,8 +9,12 @@ The contract that every transport keeps, and that `tests/contract/` checks again
 - `download` hands the bytes on exactly as they are stored; a body that is shorter than the server
   said is an error, never a short file.
 - Errors are TransportError's: NotThere, AccessDenied, Unreachable (temporary), or TransportError
-  with `temporary` set on what is worth another try. Transports themselves retry nothing more than
-  their client library does; `store.transfer` retries.
+  with `temporary` set on what is worth another try, and plain for a key that the place cannot
+  hold. What this machine's disk refuses is DiskError (for a folder remote also what its disk
+  does). Transports themselves retry nothing more than their client library does; `store.transfer`
+  retries.
+- What is wrong with the remote as a whole (settings, no credentials) is raised, by the bulk calls
+  too; what is wrong with one item is in its Result.
 - All methods may be called from several threads at once, unless the docstring says otherwise.
 - Nothing happens before the first request: making a transport neither connects nor reads files.
 - No message and no log ever holds a secret.
@@ -38,7 +42,7 @@ class RemoteConfig:
 
     name: str
     url: str
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict, repr=False)
     protected: frozenset[str] = frozenset()
 
     def get(self, option: str, default: str | None = None) -> str | None:

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
 from pannier.core.errors import (
@@ -129,18 +129,19 @@ class LocalTransport:
             if isinstance(group, Result):
                 yield group
                 continue
-            rows = [*_copy_all(group, copying.OBJECT_MODE, jobs, on_bytes)]
+            copied = [
+                (copy, self._result(copy, row))
+                for copy, row in _copy_all(group, copying.OBJECT_MODE, jobs, on_bytes)
+            ]
             failure: Exception | None = None
             try:
-                self._staging.flush_staged([copy.target for copy, row in rows if not row[2]])
+                self._staging.flush_staged([copy.target for copy, done in copied if not done.error])
             except OSError as error:
-                failure = self._error(error, self._root)
-            for copy, row in rows:
-                result = self._result(copy, row)
-                if result.error is None:
-                    error_or_none = failure or self._publish(copy, row[0])
-                    result = Result(copy.key, error_or_none, result.md5, result.size_bytes)
-                yield result
+                failure = self._error(error, error.filename or self._root)
+            for copy, done in copied:
+                if done.error is None:
+                    done = replace(done, error=failure or self._publish(copy, done.md5 or ""))
+                yield done
 
     def download_many(
         self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes

@@ -8,36 +8,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import configparser
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from pannier.core.errors import ConfigError
 from pannier.store.transport import RemoteConfig
+from pannier.store.transports.s3_aws_files import AwsFiles, Keys, read_sections
 
 _CANNOT_SEND = ("acl", "grant_read", "grant_read_acp", "grant_write_acp", "grant_full_control")
-_NEEDS_BOTOCORE = (
-    "role_arn",
-    "sso_session",
-    "sso_start_url",
-    "sso_account_id",
-    "credential_process",
-    "web_identity_token_file",
-    "login_session",
-)
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _READ_TIMEOUT_S = _CONNECT_TIMEOUT_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """A key pair that does not expire while we run."""
-
-    key_id: str
-    secret: str = field(repr=False)
-    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +85,8 @@ def read_options(config: RemoteConfig) -> Options:
                 f"'dvc remote modify --unset {config.name} {option}'",
             )
     url = urlsplit(config.url)
-    if not url.netloc:
-        raise ConfigError(f"the URL '{config.url}' of remote '{config.name}' names no bucket")
+    if not url.netloc or "@" in url.netloc:
+        raise ConfigError(f"the URL of remote '{config.name}' must be like s3://bucket/path")
     path = config.url.split("://", 1)[1][len(url.netloc) + 1 :].rstrip("/")
     key_id, secret = config.get("access_key_id"), config.get("secret_access_key")
     if (key_id is None) != (secret is None):
@@ -213,12 +195,14 @@ def resolve(options: Options, env: Mapping[str, str]) -> Settings:
     config_file = os.path.expanduser(config_file)
     credentials_file = os.path.expanduser(credentials_file)
     wanted = options.profile or env.get("AWS_DEFAULT_PROFILE") or env.get("AWS_PROFILE")
-    files = AwsFiles(_sections(config_file), _sections(credentials_file), wanted or "default")
+    files = AwsFiles(
+        read_sections(config_file), read_sections(credentials_file), wanted or "default"
+    )
     if wanted and not files.has_profile and options.keys is None and not options.anonymous:
         raise ConfigError(
             f"the AWS profile '{wanted}' is in neither '{config_file}' nor '{credentials_file}'"
         )
-    endpoint = options.endpoint or _endpoint_of(files, env)
+    endpoint = options.endpoint or files.endpoint(env)
     region = (
         options.region
         or env.get("AWS_DEFAULT_REGION")
@@ -238,6 +222,7 @@ def resolve(options: Options, env: Mapping[str, str]) -> Settings:
             or env.get("REQUESTS_CA_BUNDLE")
             or True
         )
+    from_machine = files.static_keys(env, only_profile=options.profile is not None)
     return Settings(
         options=options,
         endpoint=_full_endpoint(options, endpoint, region, path_style),
@@ -245,7 +230,7 @@ def resolve(options: Options, env: Mapping[str, str]) -> Settings:
         path_style=path_style,
         region=region,
         profile=wanted,
-        keys=None if options.anonymous else options.keys or _static_keys(options, files, env),
+        keys=None if options.anonymous else options.keys or from_machine,
         credentials_file=credentials_file,
         config_file=config_file,
         verify=verify,
@@ -254,19 +239,8 @@ def resolve(options: Options, env: Mapping[str, str]) -> Settings:
 
 def with_region(settings: Settings, region: str) -> Settings:
     """The same settings for a bucket whose region was found out."""
-    options = settings.options
-    return Settings(
-        options=options,
-        endpoint=_full_endpoint(options, None, region, settings.path_style),
-        custom=False,
-        path_style=settings.path_style,
-        region=region,
-        profile=settings.profile,
-        keys=settings.keys,
-        credentials_file=settings.credentials_file,
-        config_file=settings.config_file,
-        verify=settings.verify,
-    )
+    endpoint = _full_endpoint(settings.options, None, region, settings.path_style)
+    return replace(settings, region=region, endpoint=endpoint)
 
 
 def _full_endpoint(
@@ -284,85 +258,3 @@ def _full_endpoint(
         )
     host = url.netloc if path_style else f"{options.bucket}.{url.netloc}"
     return f"{url.scheme}://{host}{url.path.rstrip('/')}"
-
-
-@dataclass(frozen=True, slots=True)
-class AwsFiles:
-    """The two files, as far as one profile goes."""
-
-    config: dict[str, dict[str, str]] = field(repr=False)
-    credentials: dict[str, dict[str, str]] = field(repr=False)
-    name: str
-
-    @property
-    def profile(self) -> dict[str, str]:
-        """The profile's section of the config file; `[default]` needs no word before its name."""
-        found = self.config.get(f"profile {self.name}")
-        return found if found is not None else self.config.get(self.name, {})
-
-    @property
-    def has_profile(self) -> bool:
-        return bool(self.profile) or self.name in self.credentials
-
-    def nested(self, key: str) -> dict[str, str]:
-        return _nested(self.profile.get(key, ""))
-
-    @property
-    def service_endpoint(self) -> str | None:
-        """`endpoint_url` of S3 in the profile's `services` section."""
-        services = self.config.get(f"services {self.profile.get('services', '')}", {})
-        return _nested(services.get("s3", "")).get("endpoint_url")
-
-
-def _endpoint_of(files: AwsFiles, env: Mapping[str, str]) -> str | None:
-    ignore = env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or files.profile.get(
-        "ignore_configured_endpoint_urls", ""
-    )
-    if ignore.lower() == "true":
-        return None
-    return (
-        env.get("AWS_ENDPOINT_URL_S3")
-        or env.get("AWS_ENDPOINT_URL")
-        or files.service_endpoint
-        or files.profile.get("endpoint_url")
-    )
-
-
-def _static_keys(options: Options, files: AwsFiles, env: Mapping[str, str]) -> Keys | None:
-    """The key pair, when it stands somewhere in plain text and nothing of higher rank exists."""
-    key_id, secret = env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")
-    if key_id and secret and not options.profile:
-        return Keys(key_id, secret, env.get("AWS_SESSION_TOKEN") or env.get("AWS_SECURITY_TOKEN"))
-    stored = files.credentials.get(files.name, {})
-    if env.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not options.profile:
-        return None
-    if any(name in section for name in _NEEDS_BOTOCORE for section in (files.profile, stored)):
-        return None
-    for section in (stored, files.profile):
-        key_id, secret = section.get("aws_access_key_id"), section.get("aws_secret_access_key")
-        if key_id and secret:
-            token = section.get("aws_session_token") or section.get("aws_security_token")
-            return Keys(key_id, secret, token)
-    return None
-
-
-def _sections(path: str) -> dict[str, dict[str, str]]:
-    parser = configparser.RawConfigParser(default_section="\0", strict=False)
-    try:
-        with open(path, encoding="utf-8") as file:
-            parser.read_file(file)
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, configparser.Error):
-        # The parser's own words quote the line it stumbled on, which may be a secret.
-        raise ConfigError(f"the AWS file '{path}' cannot be read or is not well formed") from None
-    return {
-        " ".join(name.replace('"', "").replace("'", "").split()): dict(parser.items(name))
-        for name in parser.sections()
-    }
-
-
-def _nested(text: str) -> dict[str, str]:
-    """The indented lines below a key, as `s3 =` has them."""
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,10 +22,13 @@ class Stopped(Exception):
 
 
 class Team(Generic[T, R]):
-    """Threads that call `work` on items. work's exceptions are raised in the consumer.
+    """Threads that call `work` on items. What work raises is raised in the consumer.
 
-    At most `jobs` items are worked on at a time and as many again wait for a free thread, so a
-    long iterable is consumed as the work goes on. Threads start when there is work for them.
+    At most `jobs` items are worked on at a time and as many again wait for a free thread or are
+    done and not yet taken, so a long iterable is consumed as the work goes on. Threads start when
+    there is work for them. For one call of map or map_in_order; items is consumed in the caller's
+    thread. Closing the iterator stops: no more items are taken, what waits is dropped, and work
+    under way is waited for briefly.
     """
 
     def __init__(self, work: Callable[[T], R], jobs: int) -> None:
@@ -32,55 +36,58 @@ class Team(Generic[T, R]):
         """Set when nobody wants the results any more; long work looks at it."""
         self._work = work
         self._jobs = max(1, jobs)
-        self._inbox: SimpleQueue[tuple[T] | None] = SimpleQueue()
-        self._outbox: SimpleQueue[tuple[R] | BaseException] = SimpleQueue()
+        self._inbox: SimpleQueue[tuple[T, SimpleQueue[_Outcome[R]]] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def map(self, items: Iterable[T]) -> Iterator[R]:
-        """Yields work(item) in order of completion. items is consumed in the caller's thread.
-
-        Closing the iterator stops: no more items are taken, what waits is dropped, and work under
-        way is waited for briefly.
-        """
+        """Yields work(item) in order of completion."""
+        outbox: SimpleQueue[_Outcome[R]] = SimpleQueue()
         under_way = 0
         try:
             for item in items:
-                self._inbox.put((item,))
+                self._give(item, outbox)
                 under_way += 1
-                if len(self._threads) < min(under_way, self._jobs):
-                    self._start_thread()
-                while under_way >= 2 * self._jobs or (under_way and not self._outbox.empty()):
-                    result = self._take()
+                while under_way >= 2 * self._jobs or (under_way and not outbox.empty()):
                     under_way -= 1
-                    yield result
+                    yield outbox.get().value()
             while under_way:
-                result = self._take()
                 under_way -= 1
-                yield result
+                yield outbox.get().value()
         finally:
             self._close()
 
-    def _take(self) -> R:
-        result = self._outbox.get()
-        if isinstance(result, BaseException):
-            raise result
-        return result[0]
+    def map_in_order(self, items: Iterable[T]) -> Iterator[R]:
+        """Yields work(item) in the order of the items."""
+        slots: deque[SimpleQueue[_Outcome[R]]] = deque()
+        try:
+            for item in items:
+                slots.append(SimpleQueue())
+                self._give(item, slots[-1])
+                if len(slots) >= 2 * self._jobs:
+                    yield slots.popleft().get().value()
+            while slots:
+                yield slots.popleft().get().value()
+        finally:
+            self._close()
 
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._run, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+    def _give(self, item: T, outbox: SimpleQueue[_Outcome[R]]) -> None:
+        self._inbox.put((item, outbox))
+        if len(self._threads) < self._jobs:
+            thread = threading.Thread(target=self._run, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def _run(self) -> None:
-        while (box := self._inbox.get()) is not None:
+        while (given := self._inbox.get()) is not None:
+            item, outbox = given
             if self.stop.is_set():
                 continue
             try:
-                self._outbox.put((self._work(box[0]),))
+                outbox.put(_Outcome(self._work(item)))
             except Stopped:
                 pass
             except BaseException as error:
-                self._outbox.put(error)
+                outbox.put(_Outcome(error=error))
 
     def _close(self) -> None:
         self.stop.set()
@@ -89,6 +96,16 @@ class Team(Generic[T, R]):
         until = time.monotonic() + _GIVE_UP_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+
+
+class _Outcome(Generic[R]):
+    def __init__(self, result: R | None = None, error: BaseException | None = None) -> None:
+        self._result, self._error = result, error
+
+    def value(self) -> R:
+        if self._error is not None:
+            raise self._error
+        return cast(R, self._result)
 
 
 def interruptibly(work: Callable[[], R]) -> R:

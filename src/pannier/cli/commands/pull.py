@@ -1,0 +1,51 @@
+"""dvc pull: fetch, then checkout."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from pannier.cli.changes import changed_lines, counted, joined, totals
+from pannier.cli.context import Context, Options
+from pannier.cli.selection import (
+    add_expansion,
+    add_remote,
+    add_revisions,
+    add_targets,
+    target_options,
+)
+from pannier.cli.transfers import add_run_cache, sync_options, tell_missing, telling_failures
+from pannier.ops.checkout import CheckoutOptions, checkout, raise_if_failed
+from pannier.ops.sync import fetch
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_remote(parser)
+    add_revisions(parser)
+    add_expansion(parser)
+    add_run_cache(parser)
+    parser.add_argument("--glob", action="store_true", help="Targets are shell patterns.")
+    parser.add_argument(
+        "-f", "--force", action="store_true", help="Overwrite unsaved changes without asking."
+    )
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="Data that the remote lacks is no error."
+    )
+    add_targets(parser, what="the download")
+
+
+def run(ctx: Context, opts: Options) -> int:
+    with telling_failures(ctx):
+        fetched = fetch(ctx.project, opts.targets, sync_options(ctx, opts), ctx.ui.progress)
+    if not opts.allow_missing:
+        tell_missing(ctx, fetched)
+    options = CheckoutOptions(
+        targets=target_options(ctx, opts), force=opts.force, allow_missing=opts.allow_missing
+    )
+    report = checkout(ctx.project, opts.targets, options, ctx.confirm, ctx.ui.progress)
+    for line in changed_lines(report):
+        ctx.ui.write(line)
+    parts = [f"{counted(fetched.transferred)} fetched"] if fetched.transferred else []
+    parts += totals(report)
+    raise_if_failed(report, options)
+    ctx.ui.write(joined(parts) or "Everything is up to date.")
+    return 0

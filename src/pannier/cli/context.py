@@ -1,0 +1,38 @@
+"""What a command is given to work with."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pannier.cli.ui import Ui
+
+if TYPE_CHECKING:
+    from pannier.project.project import Project
+
+Options = Namespace
+"""The parsed command line of one command."""
+
+
+@dataclass(slots=True)
+class Context:
+    """cwd: where the command was given, absolute; after --cd, there. program: the name by which
+    it was called. wait_for_lock: as long as it takes.
+    """
+
+    ui: Ui
+    cwd: str
+    program: str
+    wait_for_lock: bool = False
+    opened: Project | None = field(default=None)
+
+    @property
+    def project(self) -> Project:
+        """The project, for commands whose line in the table says that they need one."""
+        if self.opened is None:
+            raise LookupError("this command's line in cli/table.py does not ask for a project")
+        return self.opened
+
+    def confirm(self, question: str) -> bool:
+        return self.ui.confirm(question)

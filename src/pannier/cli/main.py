@@ -1,0 +1,30 @@
+"""The entry of the program. `--version` ends here: nothing more is imported for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from pannier import DVC_LEVEL, __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line, by default the process's, and returns its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    program = program_name(sys.argv[0])
+    if words and words[0] in ("--version", "-V"):
+        shown = f"{DVC_LEVEL}+pannier.{__version__}" if program == "dvc" else __version__
+        try:
+            os.write(1, f"{shown}\n".encode())
+        except BrokenPipeError:
+            return 141
+        return 0
+    from pannier.cli.dispatch import run_process
+
+    return run_process(words, program)
+
+
+def program_name(path: str) -> str:
+    """Which of its two names the program was called by: "dvc" or "pannier"."""
+    return "dvc" if os.path.basename(path).lower().startswith("dvc") else "pannier"

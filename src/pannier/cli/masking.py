@@ -1,0 +1,51 @@
+"""Hides secrets in text that leaves the program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+STARS = "***"
+_SHORTEST = 4
+_SHORTEST_IN_RESULTS = 8
+
+_USERINFO = re.compile(r"(\b[a-zA-Z][\w+.-]*://[^\s:/?#@'\"]*):[^\s/?#'\"]*@")
+_QUERY = re.compile(
+    r"(?i)([?&;](?:x-amz-[\w-]+|x-goog-[\w-]+|sig|signature|se|skoid|[\w-]*token|[\w-]*password"
+    r"|[\w-]*secret|awsaccesskeyid)=)[^\s&;'\"]+"
+)
+_NAMED = re.compile(
+    r"(?i)(\b(?:password|passphrase|secret_access_key|session_token|account_key|sas_token"
+    r"|connection_string|client_secret|oss_key_secret|sse_customer_key|x-amz-[\w-]+"
+    r"|authorization)['\"]?\s*[=:]\s*)(?:['\"][^'\"]*['\"]|(?:bearer |basic )?[^\s,;&'\"}]+)"
+)
+
+
+class Mask:
+    """Knows secrets by their shape and by their value.
+
+    Values shorter than four characters are no secrets and are left alone: hiding them would eat
+    the text around. In results, which programs read, only values of eight and more are hidden:
+    the name of a file must not change because it is somebody's password.
+    """
+
+    def __init__(self) -> None:
+        self._values: list[str] = []
+
+    def learn(self, values: Iterable[str]) -> None:
+        known = {value for value in values if len(value) >= _SHORTEST}
+        self._values = sorted(known | set(self._values), key=len, reverse=True)
+
+    def __call__(self, text: str, *, result: bool = False) -> str:
+        for value in self._values:
+            if value in text and not (result and len(value) < _SHORTEST_IN_RESULTS):
+                text = text.replace(value, STARS)
+        if "@" in text and "://" in text:
+            text = _USERINFO.sub(rf"\1:{STARS}@", text)
+        if result:
+            return text
+        if "=" in text:
+            text = _QUERY.sub(rf"\1{STARS}", text)
+        if "=" in text or ":" in text:
+            text = _NAMED.sub(rf"\1{STARS}", text)
+        return text

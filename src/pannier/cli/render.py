@@ -1,0 +1,16 @@
+"""Values to text: what several commands print in the same form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+
+def json_line(value: object) -> str:
+    """JSON as DVC prints it: one line, Python's separators, ASCII."""
+    return json.dumps(value)
+
+
+def tabbed(cells: Iterable[str]) -> str:
+    """Cells in columns eight wide, as a terminal shows tabs."""
+    return "\t".join(cells).expandtabs()

@@ -1,0 +1,127 @@
+"""The text of a lock file: entries to bytes as DVC emits them, and put in place of old ones.
+
+A recorded stage changes a few lines of a file that may hold thousands. Those are written here
+where the text is of the form that DVC and we write; everything else is left to `yamlio`.
+Source: docs/formats.md, section 12.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+from pannier.formats import yamlio
+from pannier.formats.yaml_scalars import resolve_plain
+
+_WIDTH = 80  # from here on the emitter folds a line at its next blank
+_PLAIN = re.compile(r"[A-Za-z0-9_/][!-~]*(?: [!-~]+)*\Z")
+_NEEDS_QUOTES = re.compile(r": | #|:\Z")
+_HEADER = re.compile(rb"  [^\s#-][^\n]*:\n\Z")
+
+
+def render(name: str, entry: Mapping[str, Any]) -> bytes:
+    """One entry below `stages:`, as DVC writes it."""
+    try:
+        lines = list(_mapping_lines({name: entry}, "  "))
+    except ValueError:
+        whole = yamlio.dump({"stages": {name: entry}})
+        return whole.partition(b"\n")[2]
+    return "".join(lines).encode("ascii")
+
+
+def splice(
+    previous: bytes, entries: Mapping[str, Mapping[str, Any]], known: Container[str]
+) -> bytes | None:
+    """Returns previous with entries replaced in place and new ones put at the end of `stages`.
+
+    known: the names that previous holds. None when its text is not of the form that DVC writes:
+    comments, blank lines, another indentation, flow style.
+    """
+    lines = previous.splitlines(keepends=True)
+    bounds = _stage_bounds(lines)
+    if bounds is None:
+        return None
+    starts, end = bounds
+    texts = {name: render(name, entry) for name, entry in entries.items()}
+    headers = {text.partition(b"\n")[0] + b"\n": name for name, text in texts.items()}
+    pieces = lines[: starts[0]]
+    placed = set()
+    for start, stop in zip(starts, [*starts[1:], end], strict=True):
+        name = headers.get(lines[start])
+        if name is None:
+            pieces.extend(lines[start:stop])
+        else:
+            pieces.append(texts[name])
+            placed.add(name)
+    for name, text in texts.items():
+        if (name in known) != (name in placed):
+            return None
+        if name not in placed:
+            pieces.append(text)
+    return b"".join([*pieces, *lines[end:]])
+
+
+def _stage_bounds(lines: list[bytes]) -> tuple[list[int], int] | None:
+    """The numbers of the lines that start an entry, and of the one after the last entry."""
+    try:
+        first = lines.index(b"stages:\n") + 1
+    except ValueError:
+        return None
+    starts: list[int] = []
+    end = len(lines)
+    for at in range(first, len(lines)):
+        line = lines[at]
+        if line.startswith(b"    ") and line.strip() and starts and line.endswith(b"\n"):
+            continue
+        if _HEADER.match(line):
+            starts.append(at)
+        elif line[:1].isalpha():
+            end = at
+            break
+        else:
+            return None
+    return (starts, end) if starts else None
+
+
+def _mapping_lines(mapping: Mapping[Any, Any], indent: str) -> Iterator[str]:
+    for key, value in mapping.items():
+        if not isinstance(key, str):
+            raise ValueError("a key that is no text")
+        lead = f"{indent}{_scalar(key, '')}:"
+        if isinstance(value, Mapping) and value:
+            yield f"{lead}\n"
+            yield from _mapping_lines(value, indent + "  ")
+        elif isinstance(value, list) and value:
+            yield f"{lead}\n"
+            yield from _list_lines(value, indent)
+        elif value is None:
+            yield f"{lead}\n"
+        else:
+            yield f"{lead} {_scalar(value, lead)}\n"
+
+
+def _list_lines(items: list[Any], indent: str) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Mapping) and item:
+            lines = _mapping_lines(item, indent + "  ")
+            yield f"{indent}- {next(lines)[len(indent) + 2 :]}"
+            yield from lines
+        else:
+            yield f"{indent}- {_scalar(item, indent)}\n"
+
+
+def _scalar(value: Any, lead: str) -> str:
+    """The text of a scalar that needs neither quotes nor folding after lead, else ValueError."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return repr(value)
+    if not isinstance(value, str) or not _PLAIN.match(value) or _NEEDS_QUOTES.search(value):
+        raise ValueError("needs quotes")
+    if len(lead) + 1 + len(value) > _WIDTH and (not lead or " " in value):
+        raise ValueError("needs folding")
+    if not isinstance(resolve_plain(value), str):
+        raise ValueError("needs quotes")
+    return value

@@ -1,0 +1,381 @@
+"""Settings: what the four levels of DVC's config and our own settings files say together.
+
+Levels, later ones win: system, global, repo (`.dvc/config`, committed), local
+(`.dvc/config.local`). What could run a program or names a credential file counts only from the
+user's own levels, never from the committed one: docs/decisions/0003-protected-configuration.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+
+from pannier.core.errors import ConfigError, NoRemote, NotInProject, UnknownRemote
+from pannier.formats import config_schema as schema
+from pannier.formats.config import Tree, parse
+from pannier.formats.settings import Value, parse_settings
+from pannier.store.transport import RemoteConfig
+
+SYSTEM, GLOBAL, REPO, LOCAL = "system", "global", "repo", "local"
+LEVELS = (SYSTEM, GLOBAL, REPO, LOCAL)
+_CHAIN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One config file. tree: with paths made absolute; {} when there is no file.
+
+    shown: the path as messages name it, relative to the project where it lies in one.
+    """
+
+    name: str
+    path: str
+    shown: str
+    tree: Tree
+
+
+def find_root(start: str) -> str:
+    """The directory at or above start that holds a `.dvc` directory. Raises NotInProject.
+
+    Stops at a mount point, as DVC does.
+    """
+    path = os.path.realpath(start)
+    while not os.path.isdir(f"{path}/.dvc"):
+        if os.path.ismount(path):
+            raise NotInProject(path)
+        path = os.path.dirname(path)
+    return path
+
+
+# -- where the files are -------------------------------------------------------------------------
+
+
+def level_path(level: str, dvc_dir: str | None) -> str:
+    """The config file of a level. Raises ConfigError for a level of a project outside of one."""
+    if level in (REPO, LOCAL):
+        if dvc_dir is None:
+            raise ConfigError("Not inside a DVC repo")
+        return f"{dvc_dir}/config" if level == REPO else f"{dvc_dir}/config.local"
+    return f"{config_dir(level)}/config"
+
+
+def own_path(level: str, dvc_dir: str | None) -> str:
+    """Our own settings file of a level."""
+    if level in (REPO, LOCAL):
+        if dvc_dir is None:
+            raise ConfigError("Not inside a DVC repo")
+        return f"{dvc_dir}/pannier.toml" if level == REPO else f"{dvc_dir}/pannier.local.toml"
+    return f"{_base_dir(level)}/pannier/config.toml"
+
+
+def config_dir(level: str) -> str:
+    """DVC's directory of the global or the system level."""
+    named = os.environ.get(f"DVC_{level.upper()}_CONFIG_DIR")
+    return named or f"{_base_dir(level)}/dvc"
+
+
+def _base_dir(level: str) -> str:
+    """Where programs keep the settings of a user, or of the machine."""
+    if level == GLOBAL:
+        named = os.environ.get("XDG_CONFIG_HOME", "")
+        if named.startswith("/"):
+            return named
+        mac, linux = "~/Library/Application Support", "~/.config"
+        return os.path.expanduser(mac if sys.platform == "darwin" else linux)
+    named = os.environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)[0]
+    if named.startswith("/"):
+        return named
+    return "/Library/Application Support" if sys.platform == "darwin" else "/etc/xdg"
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def load_settings(dvc_dir: str | None, *, check: bool = True) -> Settings:
+    """Reads all levels. dvc_dir: the project's `.dvc`, None outside of one.
+
+    check: refuse what DVC's schema refuses; without it, settings can be shown and mended.
+    """
+    levels = [
+        read_level(name, dvc_dir) for name in (LEVELS if dvc_dir is not None else (SYSTEM, GLOBAL))
+    ]
+    settings = Settings(levels, dvc_dir)
+    if check:
+        settings.warnings += schema.validate(settings.merged)
+        settings.check_cache_dir()
+    return settings
+
+
+def read_level(name: str, dvc_dir: str | None) -> Level:
+    path = level_path(name, dvc_dir)
+    shown = f".dvc/{path.rpartition('/')[2]}" if name in (REPO, LOCAL) else path
+    text = read_text(path)
+    try:
+        tree = parse(text) if text else {}
+    except ConfigError as error:
+        error.hint = f"mend the file '{path}'"
+        raise
+    _each_path(tree, os.path.dirname(path))
+    return Level(name, path, shown, tree)
+
+
+def read_text(path: str) -> str:
+    """A config file's text, "" when there is none."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ConfigError(f"cannot read '{path}': {error.strerror}") from None
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{error}", hint=f"mend the file '{path}'") from None
+
+
+def _each_path(tree: Tree, folder: str) -> None:
+    """Makes the paths in a tree absolute; they are relative to the folder of their file."""
+    for section, options in path_sections(tree):
+        for option in section.keys() & options:
+            if isinstance(section[option], str):
+                section[option] = absolute(section[option], folder)
+
+
+def path_sections(tree: Tree) -> list[tuple[Tree, frozenset[str]]]:
+    """The sections of a tree that hold paths, and which options of theirs are paths."""
+    remotes = tree.get("remote")
+    found = [
+        (section, schema.PATHS)
+        for section in (remotes.values() if isinstance(remotes, dict) else ())
+        if isinstance(section, dict)
+    ]
+    cache = tree.get("cache")
+    return [*found, (cache, frozenset({"dir"}))] if isinstance(cache, dict) else found
+
+
+def absolute(value: str, folder: str) -> str:
+    """A path option's value as an absolute path; URLs and absolute paths stay as they are."""
+    if schema.scheme_of(value):
+        return value
+    value = os.path.expanduser(value)
+    return value if os.path.isabs(value) else os.path.normpath(os.path.join(folder, value))
+
+
+def merge(levels: list[Tree]) -> Tree:
+    merged: Tree = {}
+    for tree in levels:
+        _merge_into(merged, tree)
+    return merged
+
+
+def _merge_into(merged: Tree, tree: Tree) -> None:
+    for key, value in tree.items():
+        if not isinstance(value, dict):
+            merged[key] = value
+            continue
+        if not isinstance(merged.get(key), dict):
+            merged[key] = {}
+        _merge_into(merged[key], value)
+
+
+def as_text(value: object) -> str:
+    """An option's value as one text: a list is joined by commas."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+# -- asking --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Settings:
+    """All settings of one project (or of none). Keys: `core.remote`, `remote.<name>.<option>`.
+
+    levels: lowest first. warnings: sentences that the user should see once.
+    """
+
+    levels: list[Level]
+    dvc_dir: str | None
+    warnings: list[str] = field(default_factory=list)
+    merged: Tree = field(init=False)
+    _own: dict[str, Value] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.merged = merge([level.tree for level in self.levels])
+
+    def get(self, key: str) -> str | None:
+        """A setting's text, None when it is not set. Paths are absolute."""
+        found = self._found(key)
+        if found is None or isinstance(found[0], dict):
+            return None
+        text = as_text(found[0])
+        return text.lower() if key == "core.remote" else text
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        text = self.get(key)
+        return default if text is None else text.lower() == "true"
+
+    def integer(self, key: str) -> int | None:
+        text = self.get(key)
+        return None if text is None else int(text)
+
+    def origin(self, key: str) -> str | None:
+        """The file that a setting comes from, as messages name it."""
+        found = self._found(key)
+        return found[1].shown if found else None
+
+    def _found(self, key: str) -> tuple[object, Level] | None:
+        path = split_key(key)
+        own_levels_only = ".".join(path) in schema.PROTECTED_ELSEWHERE
+        for level in reversed(self.levels):
+            if own_levels_only and level.name == REPO:
+                continue
+            here: object = level.tree
+            for part in path:
+                here = here.get(part) if isinstance(here, dict) else None
+            if here is not None:
+                return here, level
+        return None
+
+    # Remotes
+
+    def remote_names(self) -> list[str]:
+        remotes = self.merged.get("remote", {})
+        return [name for name in remotes if isinstance(remotes[name], dict)]
+
+    def default_remote(self) -> str | None:
+        return self.get("core.remote")
+
+    def remote(self, name: str | None = None) -> RemoteConfig:
+        """A remote's settings; None means the default one. Raises NoRemote, UnknownRemote.
+
+        `remote://other/path` is resolved: the URL of `other` with the path, and its options under
+        the remote's own.
+        """
+        name = name or self.default_remote()
+        if name is None:
+            raise NoRemote(os.path.dirname(self.dvc_dir or ""))
+        known = self.remote_names()
+        options: dict[str, str] = {}
+        mine: set[str] = set()
+        below, at, seen = "", name.lower(), [name.lower()]
+        while True:
+            if at not in known:
+                raise UnknownRemote(name if at == seen[0] else at, known)
+            for option, value in self._options(at).items():
+                if option not in options or option == "url":
+                    options[option], own = value
+                    mine = mine | {option} if own else mine - {option}
+            url = options.get("url")
+            if url is None:
+                raise ConfigError(f"expected 'url' for dictionary value @ data['remote'][{at!r}]")
+            if schema.scheme_of(url) != "remote":
+                break
+            at, _, path = url[len("remote://") :].partition("/")
+            at, below = at.lower(), f"{path}/{below}".strip("/")
+            if at in seen or len(seen) > _CHAIN:
+                raise ConfigError(f"remote '{name}' leads back to itself: {' -> '.join(seen)}")
+            seen.append(at)
+        options.pop("url")
+        url = f"{url.rstrip('/')}/{below}" if below else url
+        return RemoteConfig(name.lower(), url, options, frozenset(mine - {"url"}))
+
+    def _options(self, name: str) -> dict[str, tuple[str, bool]]:
+        """A remote's options, each with whether it comes from the user's own levels."""
+        found: dict[str, tuple[str, bool]] = {}
+        for level in self.levels:
+            remotes = level.tree.get("remote")
+            section = remotes.get(name) if isinstance(remotes, dict) else None
+            for option, value in (section or {}).items():
+                text, own = as_text(value), level.name != REPO
+                if not own and schema.is_protected(option, text):
+                    self._warn_of(name, option)
+                else:
+                    found[option] = text, own
+        return found
+
+    def _warn_of(self, name: str, option: str) -> None:
+        text = (
+            f"'{option}' of remote '{name}' in .dvc/config is not used: what runs a program or"
+            " names a credential file counts only from your own settings. If you trust it:"
+            f" dvc remote modify --local {name} {option} <value>"
+        )
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def secret_values(self) -> set[str]:
+        """Values that must not be shown."""
+        found: set[str] = set()
+        for level in self.levels:
+            for kind in ("remote", "db", "studio"):
+                sections = level.tree.get(kind)
+                if not isinstance(sections, dict):
+                    continue
+                for section in [sections, *sections.values()]:
+                    if isinstance(section, dict):
+                        found |= {as_text(section[o]) for o in section.keys() & schema.SECRETS}
+        return found - {""}
+
+    # The cache
+
+    def check_cache_dir(self) -> None:
+        """Refuses a committed `cache.dir` outside of the project that the user knows nothing of.
+
+        Teams share a cache that way, so a folder that is there already is taken; one that is not
+        is made only where the user could have made it: below a folder of the user's own.
+        """
+        found = self._found("cache.dir")
+        if found is None or found[1].name != REPO or self.dvc_dir is None:
+            return
+        path = as_text(found[0])
+        root = os.path.realpath(os.path.dirname(self.dvc_dir))
+        real = os.path.realpath(path)
+        if schema.scheme_of(path) or real.startswith(root + "/") or os.path.isdir(real):
+            return
+        above = os.path.dirname(real)
+        while not os.path.isdir(above):
+            above = os.path.dirname(above)
+        if hasattr(os, "getuid") and os.stat(above).st_uid != os.getuid():
+            raise ConfigError(
+                f"the cache of .dvc/config, '{path}', lies outside of the project and is not there",
+                hint=f"if you trust it, make the folder, or: dvc cache dir --local '{path}'",
+            )
+
+    # Our own settings
+
+    def own(self, key: str, default: str = "") -> str:
+        """One of our own settings, as `pannier.<key>`."""
+        value = self.own_settings().get(key)
+        return default if value is None else str(value)
+
+    def own_integer(self, key: str) -> int | None:
+        value = self.own_settings().get(key)
+        return value if isinstance(value, int) else None
+
+    def own_settings(self) -> dict[str, Value]:
+        if self._own is None:
+            self._own = {}
+            for level in self.levels:
+                self._own |= read_own(level.name, self.dvc_dir)
+        return self._own
+
+
+def read_own(level: str, dvc_dir: str | None) -> dict[str, Value]:
+    """Our own settings of one level."""
+    path = own_path(level, dvc_dir)
+    text = read_text(path)
+    try:
+        return parse_settings(text) if text else {}
+    except ConfigError as error:
+        error.hint = f"mend the file '{path}'"
+        raise
+
+
+def split_key(key: str) -> tuple[str, ...]:
+    """The path of a key in a tree: `remote.my.store.url` is ("remote", "my.store", "url")."""
+    section, _, rest = key.lower().partition(".")
+    if section in ("remote", "db", "machine") and "." in rest:
+        name, _, option = rest.rpartition(".")
+        return section, name, option
+    return (section, rest) if rest else (section,)

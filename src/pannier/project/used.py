@@ -1,0 +1,135 @@
+"""What outputs refer to: the objects to push, fetch or compare, per remote and algorithm."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pannier.core.digest import Digest
+from pannier.core.errors import PannierError
+from pannier.core.events import Progress
+from pannier.core.manifest import Manifest
+from pannier.project import revisions
+from pannier.project.index import Index, OutRef, parse_stage_file
+from pannier.project.project import Project
+from pannier.project.targets import Selected, TargetOptions, select_outs
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionOptions:
+    """Which other revisions to take data from, beside the workspace."""
+
+    all_branches: bool = False
+    all_tags: bool = False
+    all_commits: bool = False
+
+    @property
+    def any(self) -> bool:
+        return self.all_branches or self.all_tags or self.all_commits
+
+
+WORKSPACE_ONLY = RevisionOptions()
+
+
+@dataclass(slots=True)
+class Wanted:
+    """Objects of one algorithm that go to or come from one remote.
+
+    manifests: digest of a directory -> the part of its content that is wanted ('' for all).
+    files: digest of a single file. labels: digest -> path, for messages. A directory whose list
+    of files is not known yet stands in `manifests` only.
+    """
+
+    algorithm: str
+    manifests: dict[str, set[str]] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def members(self, name: str, manifest: Manifest) -> list[str]:
+        """The digests of a directory's files that are wanted."""
+        parts = self.manifests[name]
+        if "" in parts:
+            return list(dict.fromkeys(manifest.hexes))
+        return list(
+            dict.fromkeys(hex for part in sorted(parts) for hex in manifest.below(part).hexes)
+        )
+
+
+Groups = dict[tuple[str | None, str], Wanted]
+"""(name of the only remote an output goes to, algorithm) -> objects."""
+
+
+def collect(selected: Iterable[Selected], *, pushing: bool = False) -> Groups:
+    """Groups the objects of outputs. pushing: leave out what is not to be pushed."""
+    groups: Groups = {}
+    for item in selected:
+        out = item.ref.out
+        if not item.ref.tracked or (pushing and not out.push):
+            continue
+        digest = _digest(item.ref)
+        if digest is None:
+            continue
+        key = (out.remote, digest.algorithm)
+        wanted = groups.setdefault(key, Wanted(digest.algorithm))
+        wanted.labels.setdefault(digest.hex, item.ref.path)
+        if digest.is_dir:
+            wanted.manifests.setdefault(digest.hex, set()).add(item.inside)
+        else:
+            wanted.files.add(digest.hex)
+    return groups
+
+
+def _digest(ref: OutRef) -> Digest | None:
+    if ref.out.files is not None:
+        raise PannierError(
+            f"'{ref.path}' is kept by cloud versions, which this version cannot move yet",
+            hint="use DVC for this output until then",
+        )
+    return ref.out.digest
+
+
+def select_used(
+    project: Project,
+    targets: Sequence[str],
+    options: TargetOptions,
+    revs: RevisionOptions,
+    progress: Progress,
+) -> list[Selected]:
+    """Outputs of the workspace and of the revisions asked for."""
+    selected = select_outs(project, targets, options)
+    if not revs.any or project.git is None:
+        return selected
+    paths = [(item.ref.path, item.inside) for item in selected] if targets else None
+    chosen = revisions.select(
+        project.git,
+        all_branches=revs.all_branches,
+        all_tags=revs.all_tags,
+        all_commits=revs.all_commits,
+    )
+    memo = revisions.TreeMemo()
+    for revision in chosen:
+        if revision.sha is None:
+            continue
+        try:
+            index = index_at(project, revision.sha, memo)
+        except PannierError as error:
+            progress.warn(f"failed to collect '{revision.name}', skipping: {error}")
+            continue
+        for ref in index.outs():
+            if paths is None:
+                selected.append(Selected(ref))
+                continue
+            selected += [Selected(ref, inside) for path, inside in paths if path == ref.path]
+    return selected
+
+
+def index_at(project: Project, sha: str, memo: revisions.TreeMemo) -> Index:
+    """All stages of a commit. Pointers that Git keeps unchanged are read once for all commits."""
+    assert project.git is not None
+    subdir = os.path.relpath(project.root, os.path.realpath(project.git.root))
+    tree = revisions.RevisionTree(project.git, sha, "" if subdir == "." else subdir, memo)
+    index = Index()
+    for path in tree.stage_files():
+        index.stages.extend(parse_stage_file(project, tree.read, path))
+    return index

@@ -1,0 +1,161 @@
+"""Remote: a transport seen as a store far away, laid out as DVC lays it out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pannier.core.digest import LEGACY, is_object_name
+from pannier.core.errors import CorruptObject, NotThere
+from pannier.core.events import Progress
+from pannier.core.plan import prefer_listing
+from pannier.disk.hashing import hash_bytes
+from pannier.store.schemes import open_transport
+from pannier.store.transport import RemoteConfig, Transport
+
+_HEX = "0123456789abcdef"
+_ASK_AT_ONCE = 64
+"""So few are asked for one by one without a thought."""
+
+_SAMPLE_SHARE = 4096
+"""Objects under one three-digit prefix are this fraction of all: digests spread evenly."""
+
+
+class Remote:
+    """Objects of both layouts under one transport. Made per command; holds no cache."""
+
+    def __init__(self, config: RemoteConfig) -> None:
+        self.name = config.name
+        self.config = config
+        self.transport: Transport = open_transport(config)
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.transport.close()
+
+    @property
+    def jobs(self) -> int:
+        """How many requests in flight: the remote's own setting, or what does well there."""
+        configured = self.config.get("jobs")
+        return int(configured) if configured else self.transport.jobs_default
+
+    @staticmethod
+    def key(algorithm: str, name: str) -> str:
+        return f"{_base(algorithm)}{name[:2]}/{name[2:]}"
+
+    def present(
+        self, algorithm: str, names: Collection[str], jobs: int, progress: Progress
+    ) -> dict[str, int | None]:
+        """Those of names that are there: name -> size in bytes, None when the place hides it.
+
+        Asked or listed, whatever takes fewer requests; never concluded from anything else (a
+        manifest that is there proves nothing about its files).
+        """
+        if not names:
+            return {}
+        if len(names) <= _ASK_AT_ONCE or not self._listing_pays(algorithm, len(names)):
+            return self._ask(algorithm, names, jobs, progress)
+        return self._list(algorithm, set(names), jobs, progress)
+
+    def _listing_pays(self, algorithm: str, wanted: int) -> bool:
+        sample = sum(1 for _ in self.transport.list(f"{_base(algorithm)}00/0"))
+        return prefer_listing(wanted, sample * _SAMPLE_SHARE)
+
+    def _ask(
+        self, algorithm: str, names: Collection[str], jobs: int, progress: Progress
+    ) -> dict[str, int | None]:
+        task = progress.task(f"Querying {self.name}", len(names))
+        found: dict[str, int | None] = {}
+
+        def ask(name: str) -> None:
+            entry = self.transport.stat(self.key(algorithm, name))
+            if entry is not None:
+                found[name] = entry.size_bytes
+            task.advance()
+
+        self._spread(ask, names, jobs)
+        task.close()
+        return found
+
+    def _list(
+        self, algorithm: str, names: set[str], jobs: int, progress: Progress
+    ) -> dict[str, int | None]:
+        task = progress.task(f"Listing {self.name}")
+        found: dict[str, int | None] = {}
+        base = _base(algorithm)
+
+        def list_one(prefix: str) -> None:
+            count = 0
+            for name, size in self._entries(base, prefix):
+                count += 1
+                if name in names:
+                    found[name] = size
+            task.advance(count)
+
+        # The hex digits cut the names into 256 equal shares that are listed side by side.
+        prefixes = sorted({name[:2] for name in names})
+        self._spread(list_one, prefixes, min(jobs, 32))
+        task.close()
+        return found
+
+    def _entries(self, base: str, prefix: str) -> Iterator[tuple[str, int | None]]:
+        skip = len(base)
+        for entry in self.transport.list(f"{base}{prefix}/"):
+            name = entry.key[skip:].replace("/", "", 1)
+            if is_object_name(name):
+                yield name, entry.size_bytes
+
+    @staticmethod
+    def _spread(function: Any, items: Iterable[str], jobs: int) -> None:
+        items = list(items)
+        if len(items) == 1:
+            function(items[0])
+            return
+        with ThreadPoolExecutor(max(1, min(jobs, len(items)))) as threads:
+            try:
+                for _ in threads.map(function, items):
+                    pass
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def read(self, algorithm: str, name: str) -> bytes:
+        """A manifest, verified. Raises NotThere, CorruptObject, TransportError."""
+        data = self.transport.read(self.key(algorithm, name))
+        found = hash_bytes(data, algorithm)
+        if found != name[:32]:
+            raise CorruptObject(name, found=found, where=f"remote '{self.name}'")
+        return data
+
+    def read_many(
+        self, algorithm: str, names: Collection[str], jobs: int
+    ) -> tuple[dict[str, bytes], dict[str, Exception]]:
+        """Manifests: (name -> bytes, name -> why not)."""
+        found: dict[str, bytes] = {}
+        failed: dict[str, Exception] = {}
+
+        def read(name: str) -> None:
+            try:
+                found[name] = self.read(algorithm, name)
+            except (NotThere, CorruptObject) as error:
+                failed[name] = error
+
+        if names:
+            self._spread(read, names, jobs)
+        return found, failed
+
+
+def _base(algorithm: str) -> str:
+    return "" if algorithm == LEGACY else "files/md5/"
+
+
+def by_algorithm(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
+    """(algorithm, name) pairs, grouped."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for algorithm, name in pairs:
+        groups[algorithm].append(name)
+    return groups

@@ -1,0 +1,211 @@
+"""Carries out a TransferPlan: files first, each manifest when all it names has arrived.
+
+What is temporary is tried again, with growing pauses; one object that cannot travel does not stop
+the others. Downloads are hashed while they stream and published only when equal.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pannier.core.digest import LEGACY
+from pannier.core.errors import AccessDenied, CorruptObject, TransportError
+from pannier.core.events import Progress, Task
+from pannier.core.plan import TransferPlan
+from pannier.disk import batches, fsio
+from pannier.disk.hashing import hex_of_file
+from pannier.disk.pool import BATCH, Pool
+from pannier.store.objects import Store
+from pannier.store.remote import Remote
+from pannier.store.transport import Result
+
+_TRIES = 5
+_FIRST_PAUSE_S = 0.3
+_GROUP_FILES = 20_000
+_GROUP_BYTES = 4 << 30
+"""So much is downloaded before it is flushed and published: what a kill loses at most."""
+
+
+@dataclass(slots=True)
+class Transferred:
+    """done: objects that arrived. failed: name -> why not."""
+
+    done: int = 0
+    failed: dict[str, Exception] = field(default_factory=dict)
+
+
+def _retrying(
+    items: list[tuple[str, str, str]],
+    send: Callable[[Iterable[tuple[str, str, str]]], Iterator[Result]],
+    key_of: Callable[[tuple[str, str, str]], str],
+) -> Iterator[Result]:
+    """Sends items until each arrived or failed for good; yields one Result an item."""
+    for attempt in range(_TRIES):
+        again: list[tuple[str, str, str]] = []
+        by_key = {key_of(item): item for item in items}
+        for result in send(items):
+            error = result.error
+            temporary = isinstance(error, TransportError) and error.temporary
+            if isinstance(error, AccessDenied):
+                raise error
+            if temporary and attempt + 1 < _TRIES:
+                again.append(by_key[result.key])
+            else:
+                yield result
+        if not again:
+            return
+        items = again
+        time.sleep(_FIRST_PAUSE_S * 2**attempt * (0.5 + random.random()))
+
+
+def push(
+    store: Store, remote: Remote, plan: TransferPlan, jobs: int, progress: Progress
+) -> Transferred:
+    """Uploads. A damaged object goes to quarantine instead; its manifest then stays here."""
+    report = Transferred()
+    task = progress.task(f"Pushing to {remote.name}", plan.total)
+    files = plan.files
+    if store.algorithm == LEGACY:
+        # The name is no digest of the bytes as they travel, so they are checked before.
+        bad = store.verify(files)
+        report.failed.update({name: CorruptObject(name, where="the cache") for name in bad})
+        files = [name for name in files if name not in bad]
+    _upload(store, remote, files, jobs, task, report)
+    remote.transport.flush()
+    manifests = [
+        name for name, members in plan.manifests.items() if not report.failed.keys() & set(members)
+    ]
+    _upload(store, remote, manifests, jobs, task, report)
+    remote.transport.flush()
+    task.close()
+    return report
+
+
+def _upload(
+    store: Store, remote: Remote, names: list[str], jobs: int, task: Task, report: Transferred
+) -> None:
+    if not names:
+        return
+    plain = store.algorithm != LEGACY
+    by_key = {remote.key(store.algorithm, name): name for name in names}
+    items = [(store.path(name), key, name[:32] if plain else "") for key, name in by_key.items()]
+
+    def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
+        return remote.transport.upload_many(some, jobs, _no_bytes)
+
+    for result in _retrying(items, send, lambda item: item[1]):
+        name = by_key[result.key]
+        task.advance()
+        if result.error is None:
+            report.done += 1
+            continue
+        report.failed[name] = result.error
+        if isinstance(result.error, CorruptObject):
+            store.quarantine(name)
+
+
+def _no_bytes(_count: int) -> None:
+    return None
+
+
+def fetch(
+    store: Store,
+    remote: Remote,
+    names: list[str],
+    sizes: dict[str, int | None],
+    jobs: int,
+    progress: Progress,
+) -> Transferred:
+    """Downloads plain objects into a store and publishes those whose bytes are right.
+
+    sizes: of the objects at the remote, where known. Groups of them become durable together.
+    """
+    report = Transferred()
+    if not names:
+        return report
+    task = progress.task(f"Fetching from {remote.name}", len(names))
+    store.make_dir(store.root)
+    for group in _groups(names, sizes):
+        _fetch_group(store, remote, group, jobs, task, report)
+    task.close()
+    return report
+
+
+def _groups(names: list[str], sizes: dict[str, int | None]) -> Iterator[list[str]]:
+    group: list[str] = []
+    total = 0
+    for name in names:
+        group.append(name)
+        total += sizes.get(name) or 0
+        if len(group) >= _GROUP_FILES or total >= _GROUP_BYTES:
+            yield group
+            group, total = [], 0
+    if group:
+        yield group
+
+
+def _fetch_group(
+    store: Store, remote: Remote, names: list[str], jobs: int, task: Task, report: Transferred
+) -> None:
+    plain = store.algorithm != LEGACY
+    with store.staging() as staging, fsio.barrier(store.root) as barrier:
+        numbers = {remote.key(store.algorithm, name): at for at, name in enumerate(names)}
+        items = [
+            (remote.key(store.algorithm, name), f"{staging}/{at}", name[:32] if plain else "")
+            for at, name in enumerate(names)
+        ]
+
+        def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
+            some = list(some)
+            for _, path, _ in some:
+                fsio.remove_if_there(path) if os.path.lexists(path) else None
+            return remote.transport.download_many(some, jobs, _no_bytes)
+
+        arrived: list[int] = []
+        for result in _retrying(items, send, lambda item: item[0]):
+            at = numbers[result.key]
+            error = result.error
+            if error is None and not plain:
+                found = hex_of_file(f"{staging}/{at}", LEGACY)
+                if found != names[at][:32]:
+                    error = CorruptObject(names[at], found=found, where=f"'{remote.name}'")
+            if error is None:
+                arrived.append(at)
+            else:
+                report.failed[names[at]] = error
+            task.advance()
+        _publish(store, staging, barrier, arrived, names)
+        report.done += len(arrived)
+
+
+def _publish(
+    store: Store, staging: str, barrier: fsio.Barrier, arrived: list[int], names: list[str]
+) -> None:
+    """Flushes, names, flushes the names: afterwards the objects exist for good."""
+    few = len(arrived) <= fsio.FLUSH_FEW
+    barrier.flush([f"{staging}/{at}" for at in arrived] if few else None)
+    folders = store.make_prefixes(names[at] for at in arrived)
+    calls = [
+        (staging, part, [names[number] for number in part], store.root)
+        for at in range(0, len(arrived), BATCH)
+        if (part := arrived[at : at + BATCH])
+    ]
+    published: list[str] = []
+    stats: list[bytes] = []
+    with Pool(batches, len(calls)) as pool:
+        for number, (outcomes, found) in pool.map("publish_batch", calls):
+            width = len(found) // len(outcomes)
+            for at, outcome in enumerate(outcomes):
+                if outcome == batches.DONE:
+                    published.append(calls[number][2][at])
+                    stats.append(found[at * width : (at + 1) * width])
+    if few:
+        for folder in [*folders, store.root]:
+            fsio.sync_dir(folder)
+    else:
+        barrier.flush()
+    store.note_verified(published, b"".join(stats), flushed=fsio.policy != "none")

@@ -1,0 +1,102 @@
+"""S3 keys that obstore refuses or would quietly rename, done through botocore.
+
+obstore takes a key for a path: it raises on empty parts, '.', '..' and control characters, and
+drops a slash at either end. Such keys exist in buckets that other programs wrote.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from pannier.core.errors import CorruptObject
+from pannier.disk import fsio
+from pannier.disk.hashing import md5_of_fd
+from pannier.store.transport import OnBytes
+from pannier.store.transports.s3_bodies import Sink, open_source
+from pannier.store.transports.s3_config import Options
+
+_ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|[\0-\x1f\x7f]")
+_BLOCK = 1 << 20
+
+
+def is_odd(key: str) -> bool:
+    return _ODD.search(key) is not None
+
+
+class OddKeys:
+    """One bucket through a botocore client. Keys are full. Raises what botocore raises."""
+
+    def __init__(self, client: Any, options: Options) -> None:
+        self._client = client
+        self._bucket = options.bucket
+        self._customer: dict[str, Any] = {}
+        self._extra: dict[str, Any] = {}
+        if options.sse_customer_key:
+            self._customer = {
+                "SSECustomerAlgorithm": "AES256",
+                "SSECustomerKey": base64.b64decode(options.sse_customer_key),
+            }
+        elif options.sse:
+            self._extra = {"ServerSideEncryption": options.sse}
+            if options.sse_kms_key_id:
+                self._extra["SSEKMSKeyId"] = options.sse_kms_key_id
+
+    def size_of(self, key: str) -> int:
+        answer = self._client.head_object(Bucket=self._bucket, Key=key, **self._customer)
+        return int(answer["ContentLength"])
+
+    def listed(self, prefix: str, start_after: str) -> Iterator[tuple[str, int]]:
+        """Yields (key, size in bytes) in the server's order."""
+        request = {"Bucket": self._bucket, "Prefix": prefix}
+        if start_after:
+            request["StartAfter"] = start_after
+        for page in self._client.get_paginator("list_objects_v2").paginate(**request):
+            for entry in page.get("Contents", ()):
+                yield entry["Key"], int(entry["Size"])
+
+    def read(self, key: str) -> bytes:
+        answer = self._client.get_object(Bucket=self._bucket, Key=key, **self._customer)
+        data: bytes = answer["Body"].read()
+        return data
+
+    def write(self, key: str, data: Any, md5: bytes) -> None:
+        """Writes bytes or an open file. The server checks them against md5."""
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=data,
+            ContentMD5=base64.b64encode(md5).decode(),
+            **self._extra,
+            **self._customer,
+        )
+
+    def upload(self, key: str, path: str, expected: str) -> tuple[str, int]:
+        """Uploads a file that is read twice: once for its digest, once to send it."""
+        with os.fdopen(open_source(path), "rb") as file:
+            try:
+                md5, size = md5_of_fd(file.fileno(), os.fstat(file.fileno()).st_size)
+                file.seek(0)
+            except OSError as error:
+                fsio.fail(error, path)
+            if expected and md5.hex() != expected:
+                raise CorruptObject(expected, found=md5.hex(), where=f"'{path}'")
+            self.write(key, file, md5)
+        return md5.hex(), size
+
+    def download(
+        self, key: str, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes
+    ) -> tuple[str, int]:
+        """Downloads into a new file; returns the digest of what came, and its size."""
+        answer = self._client.get_object(Bucket=self._bucket, Key=key, **self._customer)
+        with Sink(path, stop, on_bytes) as sink:
+            for block in answer["Body"].iter_chunks(_BLOCK):
+                sink.add(block)
+            return sink.finish(int(answer["ContentLength"]), expected, f"'{key}'")
+
+    def delete(self, key: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=key)

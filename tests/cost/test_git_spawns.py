@@ -1,0 +1,167 @@
+"""How many processes each question to Git costs (a process: 1.5 to 3 ms), and how many objects.
+
+Counted by git itself: GIT_TRACE2_EVENT notes every git that starts, also those that git starts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support.programs import git
+
+from pannier.git.repo import GitRepo
+from pannier.project.revisions import RevisionTree, TreeMemo, select
+
+Started = Callable[[], int]
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    path = tmp_path / "repo"
+    path.mkdir()
+    git("init", "-q", cwd=path)
+    for folder in range(10):
+        for file in range(5):
+            (path / f"d{folder}" / "in").mkdir(parents=True, exist_ok=True)
+            (path / f"d{folder}" / "in" / f"{file}.dvc").write_text(f"{folder} {file}")
+    git("add", "-A", cwd=path)
+    git("commit", "-qm", "1", cwd=path)
+    git("tag", "-a", "-m", "x", "t", cwd=path)
+    return path
+
+
+@pytest.fixture
+def started(tmp_path: Path, top: Path, monkeypatch: pytest.MonkeyPatch) -> Started:
+    """Tells how many gits were started since."""
+    log = tmp_path / "trace"
+    log.touch()
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(log))
+    return lambda: log.read_text().count('"event":"start"')
+
+
+def opened(path: Path) -> GitRepo:
+    found = GitRepo.find(str(path))
+    assert found is not None
+    return found
+
+
+def test_the_count_counts(top: Path, started: Started) -> None:
+    git("status", cwd=top)
+    git("branch", cwd=top)
+
+    assert 2 == started()
+
+
+@pytest.mark.parametrize("kind", ["main", "worktree", "submodule", "packed", "sparse", "hook"])
+def test_finding_a_repository_and_its_head_starts_no_git(
+    top: Path, tmp_path: Path, started: Started, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = top
+    if kind == "worktree":
+        place = tmp_path / "tree"
+        git("worktree", "add", "-q", str(place), cwd=top)
+    elif kind == "submodule":
+        git("clone", "-q", str(top), str(tmp_path / "other"))
+        git("submodule", "--quiet", "add", str(tmp_path / "other"), "sub", cwd=top)
+        place = top / "sub"
+    elif kind == "packed":
+        git("pack-refs", "--all", cwd=top)
+    elif kind == "sparse":
+        git("sparse-checkout", "set", "d1", cwd=top)
+    elif kind == "hook":
+        monkeypatch.chdir(top)
+        monkeypatch.setenv("GIT_DIR", ".git")
+        monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
+    before = started()
+
+    repo = opened(place)
+    known = (repo.head(), repo.resolve("HEAD"), repo.is_shallow(), repo.info_exclude_path())
+
+    assert before == started()
+    assert known[0] == known[1] is not None
+
+
+QUESTIONS: dict[str, tuple[int, Callable[[GitRepo], object]]] = {
+    "resolve": (1, lambda repo: repo.resolve("t")),
+    "branches": (1, GitRepo.branches),
+    "tags": (1, GitRepo.tags),
+    "all_commits": (1, GitRepo.all_commits),
+    "tracked": (1, lambda repo: repo.tracked([f"x{n}" for n in range(1000)])),
+    "tracked, nothing asked": (0, lambda repo: repo.tracked([])),
+    "check_ignore": (1, lambda repo: repo.check_ignore([f"x{n}" for n in range(1000)])),
+    "check_ignore, nothing asked": (0, lambda repo: repo.check_ignore([])),
+    "add": (1, lambda repo: repo.add([f"d{n}" for n in range(10)])),
+    "add, nothing asked": (0, lambda repo: repo.add([])),
+    "config_get": (1, lambda repo: repo.config_get("user.name")),
+    "config_set": (1, lambda repo: repo.config_set("x.y", "z")),
+    "hooks_dir": (1, GitRepo.hooks_dir),
+    "select -a -T": (2, lambda repo: select(repo, all_branches=True, all_tags=True)),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_starts_as_many_gits_as_it_must(top: Path, started: Started, name: str) -> None:
+    expected, ask = QUESTIONS[name]
+    repo = opened(top)
+
+    ask(repo)
+
+    assert expected == started()
+
+
+def test_all_reading_of_objects_is_one_git(top: Path, started: Started) -> None:
+    repo = opened(top)
+    for _ in range(3):
+        listed = repo.ls_tree("HEAD")
+        list(repo.read_blobs([oid for _, _, oid in listed]))
+        repo.read_files("HEAD", [path for path, _, _ in listed])
+        tree = RevisionTree(repo, repo.resolve("HEAD"))
+        tree.read_many(tree.stage_files())
+    repo.close()
+
+    assert 1 == started()
+
+
+SPY = """\
+#!{python}
+import subprocess, sys
+git = subprocess.Popen([{git!r}, *sys.argv[1:]], stdin=subprocess.PIPE)
+with open({asked!r}, "ab", buffering=0) as asked:
+    for line in sys.stdin.buffer:
+        asked.write(line)
+        git.stdin.write(line)
+        git.stdin.flush()
+git.stdin.close()
+sys.exit(git.wait())
+"""
+
+
+def test_over_many_revisions_only_what_changed_is_read(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit costs its root, the two changed folders and the changed file."""
+    for number in range(20):
+        (top / f"d{number % 10}" / "in" / "0.dvc").write_text(f"new {number}")
+        git("commit", "-qam", "x", cwd=top)
+    asked = tmp_path / "asked"
+    asked.touch()
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(SPY.format(python=sys.executable, git=shutil.which("git"), asked=str(asked)))
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+    repo = opened(top)
+    memo = TreeMemo()
+    for sha in repo.all_commits():
+        tree = RevisionTree(repo, sha, "", memo)
+        paths = tree.stage_files()
+        assert 50 == len(tree.read_many(paths))
+    repo.close()
+
+    first = 1 + 20 + 50  # the root, 20 folders, 50 files
+    assert first + 20 * 4 == asked.read_text().count("contents ")
