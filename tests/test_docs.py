@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pannier.cli import args, table
 from tests.support.programs import REPOSITORY, TIMEOUT_S
 from tests.support.wanted import wanted_differences
 
@@ -106,6 +108,57 @@ def dead_links(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert [] == dead_links(REPOSITORY / page)
+
+
+def documented_sections() -> dict[str, str]:
+    """docs/commands.md by command: the text below a heading like "## remote add"."""
+    page = (REPOSITORY / "docs" / "commands.md").read_text()
+    parts = re.split(r"(?m)^#{2,4} +`?(?:dvc )?([a-z][a-z -]*?)`? *$", page)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def help_of(*words: str) -> str:
+    with pytest.raises(args.HelpWanted) as wanted:
+        args.parse([*words, "--help"], "dvc")
+    text: str = wanted.value.args[0]
+    return text
+
+
+def spoken(*words: str) -> Iterator[tuple[str, set[str]]]:
+    """A command and its long options as its help shows them; then the same of its sub-commands."""
+    text = help_of(*words)
+    usage = " ".join(text.split("\n\n")[0].split())
+    yield " ".join(words), set(re.findall(r"(?m)^  +(?:-\S+(?: <.*?>)?, )?(--[a-z][a-z-]*)", text))
+    if subs := re.search(r"\{([a-z,-]+)\} \.\.\.", usage):
+        for sub in subs[1].split(","):
+            yield from spoken(*words, sub)
+
+
+def real_commands() -> dict[str, set[str]]:
+    """Every command that the program takes, with every option that its help shows."""
+    return {
+        command: options - {"--help"}
+        for name, entry in table.COMMANDS.items()
+        if not entry.hidden
+        for command, options in spoken(name)
+    }
+
+
+COMMANDS = real_commands()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_of_a_command_is_documented(command: str) -> None:
+    section = documented_sections().get(command, "")
+
+    assert section, f"docs/commands.md has no heading '## {command}' with text below it"
+    assert [] == [o for o in sorted(COMMANDS[command]) if not re.search(rf"{o}(?![\w-])", section)]
+
+
+def test_no_command_is_documented_that_is_not_there() -> None:
+    aliases = {alias for command in table.COMMANDS.values() for alias in command.aliases}
+
+    assert set() == set(documented_sections()) - set(COMMANDS) - aliases
 
 
 def test_every_wanted_difference_is_named_by_a_test() -> None:

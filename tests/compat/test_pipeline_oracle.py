@@ -101,9 +101,7 @@ def parse_case(name: str) -> list[pipeline.Pipeline]:
     files = {path: text.encode() for path, text in case_files(name).items()}
     config = files.pop(".dvc/config", b"").decode()
     settings = dict(line.split(" = ") for line in config.splitlines() if " = " in line)
-    options = PipelineOptions(
-        settings.get("bool", "store_true"), settings.get("list", "nargs")
-    )
+    options = PipelineOptions(settings.get("bool", "store_true"), settings.get("list", "nargs"))
     return [
         pipeline.parse(data, path, files.get, options)
         for path, data in sorted(files.items())
@@ -361,9 +359,7 @@ def read_stages(root: Path) -> dict[str, Stage]:
     def read(path: str) -> bytes | None:
         return (root / path).read_bytes() if (root / path).is_file() else None
 
-    parsed = pipeline.parse(
-        (root / "dvc.yaml").read_bytes(), "dvc.yaml", read, PipelineOptions()
-    )
+    parsed = pipeline.parse((root / "dvc.yaml").read_bytes(), "dvc.yaml", read, PipelineOptions())
     locked = lockfile.parse((root / "dvc.lock").read_bytes(), "dvc.lock")
     return {
         str(stage.name): lockfile.apply(stage, locked.get(str(stage.name)))
@@ -402,7 +398,9 @@ def test_a_recorded_stage_is_found_unchanged(reproduced: Path) -> None:
             assert {} == values.diff_params(one.locked or {}, now, one.wanted)
 
 
-@pytest.mark.parametrize("changed", ["train", "whole", "no_deps", "each@two words", "grid@model1-0"])
+@pytest.mark.parametrize(
+    "changed", ["train", "whole", "no_deps", "each@two words", "grid@model1-0"]
+)
 def test_committing_one_stage_changes_the_lock_file_as_dvc_does(
     reproduced: Path, tmp_path: Path, oracle: Oracle, changed: str
 ) -> None:
@@ -440,7 +438,9 @@ def test_changed_parameters_are_those_of_dvc_status(tmp_path: Path, oracle: Orac
     shown = oracle("status", "--json", cwd=root, check=True).json["s"][0]["changed deps"]
     ours = {
         one.path: values.diff_params(
-            one.locked or {}, values.load_params((root / one.path).read_bytes(), one.path), one.wanted
+            one.locked or {},
+            values.load_params((root / one.path).read_bytes(), one.path),
+            one.wanted,
         )
         for one in read_stages(root)["s"].params
     }

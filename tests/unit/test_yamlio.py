@@ -246,10 +246,9 @@ def test_a_file_that_is_too_big_is_refused() -> None:
     assert "bigger than 16777216 bytes" in refused(b"#" * (16 * 1024 * 1024 + 1)).reason
 
 
-def test_too_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yamlio, "MAX_NODES", 10)
-
-    assert "more than 10 values" in refused("[" + "x," * 11 + "]").reason
+@pytest.mark.long
+def test_too_many_values_are_refused() -> None:
+    assert "more than 2000000 values" in refused("[" + "x," * 2_000_001 + "]").reason
 
 
 def test_the_place_of_a_key_is_found_for_messages() -> None:
@@ -287,8 +286,8 @@ def test_an_edit_keeps_comments_order_and_flow_style() -> None:
         root["c"] = "on"
 
     assert (
-        "# top\nb: [1, 2]  # two\na:\n# inside\n- x: q    # quoted\n  y: 3\nc: on\n"
-    ).encode() == yamlio.edit(data.encode(), change)
+        b"# top\nb: [1, 2]  # two\na:\n# inside\n- x: q    # quoted\n  y: 3\nc: on\n"
+    ) == yamlio.edit(data.encode(), change)
 
 
 def test_an_edit_that_changes_nothing_writes_what_dvc_would_write() -> None:

@@ -121,12 +121,8 @@ def _short_flags(word: str) -> str:
 def _main_parser(program: str, seen: list[str]) -> Parser:
     parser = Parser(prog=program, description="Data Version Control", add_help=False)
     add_verbosity(parser, seen)
-    parser.add_argument(
-        "-h", "--help", action="help", help="Show this help message and exit."
-    )
-    parser.add_argument(
-        "-V", "--version", action=_Version, nargs=0, help="Show program's version."
-    )
+    parser.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="Show program's version.")
     parser.add_argument(
         "--cd", metavar="<path>", default=".", help="Change to directory before executing."
     )

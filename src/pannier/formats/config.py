@@ -83,7 +83,7 @@ def edit(text: str, tree: Tree, renamed: Mapping[str, str] | None = None) -> str
 def _checked(text: str, tree: Tree) -> str:
     """text, if reading it gives tree: else a value cannot be written so that DVC reads it."""
     try:
-        if parse(text) == _without_empty(tree):
+        if _shown_part(parse(text)) == _shown_part(tree):
             return text
     except ConfigError:
         pass
@@ -93,14 +93,9 @@ def _checked(text: str, tree: Tree) -> str:
     )
 
 
-def _without_empty(tree: Tree) -> Tree:
-    """The sections of a tree that a file can show."""
-    kept: Tree = {}
-    for name, value in tree.items():
-        if isinstance(value, dict) and not (value := _without_empty(value)):
-            continue
-        kept[name] = value
-    return kept
+def _shown_part(tree: Tree) -> Tree:
+    """What a file can show of a tree: DVC writes no empty section, unless it has a name."""
+    return {key: value for key, value in tree.items() if value != {}}
 
 
 # -- trees and sections --------------------------------------------------------------------------
@@ -139,7 +134,7 @@ def _lower(section: Tree) -> Tree:
 
 def _flat(tree: Tree) -> Tree:
     """Sections in the order of a file: plain ones, then remotes, machines, databases."""
-    flat = {key: value for key, value in tree.items() if key not in NAMED}
+    flat = {key: value for key, value in tree.items() if key not in NAMED and value != {}}
     for kind in NAMED:
         if not isinstance(tree.get(kind, {}), dict):
             flat[kind] = tree[kind]
@@ -160,7 +155,7 @@ def _dumped(section: Tree, depth: int) -> list[str]:
         if not isinstance(value, dict)
     ]
     for key, value in section.items():
-        if isinstance(value, dict) and _without_empty(value):
+        if isinstance(value, dict):
             opened, closed = "[" * (depth + 1), "]" * (depth + 1)
             out.append(f"{indent}{opened}{quote(key, lines=False)}{closed}")
             out += _dumped(value, depth + 1)
@@ -347,7 +342,7 @@ class _Editor:
         for mark in self._marks:
             section = self._path(mark.section)
             want = self._new.get(section)
-            kept = want is not None and (bool(want) or self._has_below(section))
+            kept = want is not None and (bool(want) or self._stays(section))
             if mark.key is None:
                 if not kept:
                     self._drop(mark, out)
@@ -366,7 +361,7 @@ class _Editor:
             ends[section] = mark.last
         for section, options in self._new.items():
             added = {k: v for k, v in options.items() if k not in seen.get(section, set())}
-            if added:
+            if added or (section and section not in ends and self._stays(section)):
                 self._add(section, added, ends, out)
         shown = [
             line for number, line in enumerate(self._lines) for line in out.get(number, [line])
@@ -381,9 +376,11 @@ class _Editor:
     def _is_renamed(self, section: tuple[str, ...]) -> bool:
         return len(section) == 1 and _shown(section[0], {}) in self._renamed
 
-    def _has_below(self, section: tuple[str, ...]) -> bool:
+    def _stays(self, section: tuple[str, ...]) -> bool:
+        """True for a section that stays without options: for its name, or for what is below."""
         depth = len(section)
-        return any(p[:depth] == section and values for p, values in self._new.items())
+        below = any(path[:depth] == section and path != section for path in self._new)
+        return below or '"' in section[0]
 
     def _drop(self, mark: Line, out: dict[int, list[str]]) -> None:
         for number in range(mark.first, mark.last + 1):
