@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,19 +49,14 @@ def arguments() -> argparse.Namespace:
 def s3_server(where: Path) -> Iterator[Server]:
     """The server of the tests, for as long as it is needed."""
     sys.path.insert(0, str(HERE.parent))
-    from tests.support.buckets import make_bucket
-    from tests.support.servers import running_s3_server
+    from tests.servers.swift import Swift
 
-    count = iter(range(1_000_000))
-    with running_s3_server(where) as server:
-
-        def new_bucket() -> str:
-            name = f"bench-{next(count)}"
-            make_bucket(server.endpoint, server.key_id, server.secret, name)
-            return name
-
-        s5cmd = os.environ.get("PANNIER_S5CMD") or str(HERE.parent / ".venv-bench/bin/s5cmd")
-        yield Server(server.endpoint, server.key_id, server.secret, new_bucket, s5cmd)
+    s5cmd = os.environ.get("PANNIER_S5CMD") or str(HERE.parent / ".venv-bench/bin/s5cmd")
+    with (
+        tempfile.TemporaryDirectory(dir=where, prefix="bench-s3-") as folder,
+        contextlib.closing(Swift(Path(folder))) as server,
+    ):
+        yield Server(server.endpoint, server.key_id, server.secret, server.make_bucket, s5cmd)
 
 
 def run_scenario(

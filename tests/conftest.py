@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.support.buckets import Bucket, make_bucket
+from tests.servers.s3 import S3Server
+from tests.support.buckets import Bucket
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, our_program
 from tests.support.project import Project, make_project
 
-if importlib.util.find_spec("tests.servers") and importlib.util.find_spec("tests.servers.plugin"):
-    pytest_plugins = ["tests.servers.plugin"]
+pytest_plugins = ["tests.servers.plugin"]
 
 GIT_CONFIG = """\
 [user]
@@ -111,10 +108,9 @@ def project(new_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def s3_bucket(s3_server: Any) -> Bucket:
+def s3_bucket(s3_server: S3Server) -> Bucket:
     """An empty bucket of the test's own on a real S3 server (tests/servers)."""
-    name = f"bucket-{uuid.uuid4().hex[:12]}"
-    return make_bucket(s3_server.endpoint, s3_server.key_id, s3_server.secret, name)
+    return Bucket(s3_server.make_bucket(), s3_server)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pannier.core.digest import LEGACY, MD5, Digest
 from pannier.core.errors import InvalidFile
 from pannier.core.stage import Meta, Out, Stage
 from pannier.formats import pointer, yamlio
+from pannier.formats.entries import local_path, reason_against_output
 
 FILE = "some dir/x.dvc"
 COMMENT = b"# a comment makes the fast form step aside\n"
@@ -30,8 +31,6 @@ paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 
 
 def allowed(path: str) -> bool:
-    from pannier.formats.entries import local_path, reason_against_output
-
     return local_path(path) == path and not reason_against_output(
         path, "some dir", FILE, cache=True
     )
@@ -69,11 +68,16 @@ def by_the_library(stage: Stage) -> bytes:
     return yamlio.dump({"outs": rows})
 
 
+with_the_library = settings(deadline=None, max_examples=60)  # ruamel.yaml takes its time
+
+
+@with_the_library
 @given(stages)
 def test_a_new_pointer_is_what_the_library_writes(stage: Stage) -> None:
     assert by_the_library(stage) == pointer.dump(stage, None)
 
 
+@with_the_library
 @given(stages)
 def test_what_is_written_is_read_back(stage: Stage) -> None:
     data = pointer.dump(stage, None)
@@ -82,6 +86,7 @@ def test_what_is_written_is_read_back(stage: Stage) -> None:
     assert stage == pointer.parse(data + COMMENT, FILE)
 
 
+@with_the_library
 @given(before=stages, after=stages)
 def test_a_changed_pointer_is_what_the_library_makes_of_it(before: Stage, after: Stage) -> None:
     previous = pointer.dump(before, None)
@@ -92,6 +97,7 @@ def test_a_changed_pointer_is_what_the_library_makes_of_it(before: Stage, after:
     assert after == pointer.parse(slow, FILE)
 
 
+@with_the_library
 @given(stages)
 def test_writing_what_was_read_changes_nothing(stage: Stage) -> None:
     data = pointer.dump(stage, None)
@@ -115,6 +121,7 @@ entries = st.lists(lines, min_size=1, max_size=6).map(lambda drawn: "- " + "  ".
 files = st.lists(entries, min_size=1, max_size=2).map(lambda drawn: "outs:\n" + "".join(drawn))
 
 
+@with_the_library
 @given(files)
 @example("outs:\n- md5: 10000000000000000000000000000000\n  path: 1\n")
 @example("outs:\n- path: a b \n")
@@ -134,6 +141,7 @@ def test_the_fast_form_reads_what_the_library_reads(text: str) -> None:
     assert expected == found
 
 
+@with_the_library
 @given(files, stages)
 def test_a_hand_made_pointer_is_changed_as_the_library_changes_it(text: str, after: Stage) -> None:
     previous = text.encode()
@@ -147,6 +155,7 @@ def test_a_hand_made_pointer_is_changed_as_the_library_changes_it(text: str, aft
     assert slow.replace(COMMENT, b"") == pointer.dump(after, previous)
 
 
+@with_the_library
 @given(stages, st.data())
 def test_a_cut_pointer_is_never_read(stage: Stage, data: st.DataObject) -> None:
     """Every way to cut a pointer of one output, at any byte (docs/durability.md, promise 11)."""

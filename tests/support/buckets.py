@@ -1,38 +1,31 @@
-"""A bucket on the S3 server of the tests, seen from outside the program."""
+"""A bucket of a test's own on the S3 server of the tests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from tests.servers.s3 import S3Server
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """An empty bucket. endpoint: the server's URL. client: botocore's S3 client on it."""
+    """An empty bucket, seen from outside the program."""
 
     name: str
-    endpoint: str
-    key_id: str
-    secret: str
-    client: Any
+    server: S3Server
+
+    @property
+    def endpoint(self) -> str:
+        return self.server.endpoint
+
+    @property
+    def key_id(self) -> str:
+        return self.server.key_id
+
+    @property
+    def secret(self) -> str:
+        return self.server.secret
 
     def keys(self) -> list[str]:
         """The names of all objects."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
-
-
-def make_bucket(endpoint: str, key_id: str, secret: str, name: str) -> Bucket:
-    import botocore.config
-    import botocore.session
-
-    client = botocore.session.Session().create_client(
-        "s3",
-        region_name="us-east-1",
-        endpoint_url=endpoint,
-        aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
-        config=botocore.config.Config(s3={"addressing_style": "path"}),
-    )
-    client.create_bucket(Bucket=name)
-    return Bucket(name, endpoint, key_id, secret, client)
+        return sorted(self.server.keys(self.name))

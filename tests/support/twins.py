@@ -94,7 +94,11 @@ class Parted(Exception):
 
 
 Excuse = Callable[[tuple[str, ...], Completed, Completed], bool]
-EXCUSES: dict[str, Excuse] = {}
+EXCUSES: dict[str, Excuse] = {
+    "failed-checkout": lambda args, left, right: (
+        args[0] in ("checkout", "pull") and left.rc == right.rc != 0
+    ),
+}
 """By the id of a row in docs/compat.md: does it explain what these arguments led to here and there?
 
 An excuse without its row counts for nothing.

@@ -175,6 +175,43 @@ def test_a_repository_kept_elsewhere_is_named_by_the_environment(
     assert {"a"} == found.tracked(["a", "b"])
 
 
+def test_the_environment_decides_between_two_repositories_of_one_work_tree(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "other")
+    (tmp_path / "other" / ".git").rename(tmp_path / "kept")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "kept"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(top))
+
+    assert (top, tmp_path / "kept", tmp_path / "kept") == places(GitRepo.find(str(top)))
+
+
+def test_an_index_elsewhere_holds_for_the_repository_that_the_environment_names(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make(tmp_path / "other")
+    monkeypatch.chdir(top)
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    git("read-tree", "HEAD")
+    (top / "new").write_text("x")
+    git("add", "new")
+
+    found = [GitRepo.find(str(path)) for path in (top, other)]
+
+    assert [{"a", "new"}, {"a"}] == [repo.tracked(["a", "new"]) for repo in found if repo]
+
+
+def test_a_hook_may_go_to_another_folder(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git sets GIT_WORK_TREE=. for a hook, which is wrong from the first `cd` on."""
+    (top / "x").mkdir()
+    monkeypatch.chdir(top / "x")
+    monkeypatch.setenv("GIT_DIR", str(top / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", ".")
+
+    assert (top, top / ".git", top / ".git") == places(GitRepo.find("."))
+
+
 def test_a_relative_git_dir_has_the_current_folder_as_its_work_tree(
     top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,7 @@ def test_a_short_name_resolves(repo: GitRepo) -> None:
 
 
 @pytest.mark.parametrize(
-    "rev", ["nope", "", "--all", "-q", "0" * 40, "HEAD:a", "HEAD^{tree}", "a b", "x\ny", "x\0y"]
+    "rev", ["nope", "", "--path-format=x", "0" * 40, "HEAD:a", "HEAD^{tree}", "a b", "x\ny", "x\0y"]
 )
 def test_an_unknown_revision_is_named(repo: GitRepo, rev: str) -> None:
     with pytest.raises(GitError) as caught:
@@ -260,6 +260,14 @@ def test_a_damaged_object_is_an_error(repo: GitRepo, top: Path) -> None:
 
     with pytest.raises(GitError):
         list(repo.read_blobs([oid]))
+    assert [] != repo.ls_tree("HEAD")
+
+
+def test_a_tree_is_no_blob(repo: GitRepo, top: Path) -> None:
+    tree = out("rev-parse", "HEAD^{tree}", cwd=top)
+
+    with pytest.raises(GitError, match="is a tree, not a blob"):
+        list(repo.read_blobs([tree]))
 
 
 def test_files_of_a_revision_are_read_and_what_is_no_file_left_out(

@@ -228,6 +228,16 @@ def test_pre_commit_sees_what_is_being_committed(
     assert [str(top), IN_HOOK, False, ["a"], other] == told
 
 
+def test_pre_commit_sees_only_the_files_that_are_being_committed(top: Path) -> None:
+    (top / "a").write_text("changed\n")
+    (top / "new").write_text("new\n")
+    git("add", "new", cwd=top)
+
+    told = run_in_hook(top, "pre-commit", "commit", "-m2", "a").json
+
+    assert ["a"] == told[1]
+
+
 def test_what_pre_commit_adds_is_committed(top: Path) -> None:
     (top / "new").write_text("new\n")
     git("add", "new", cwd=top)

@@ -125,6 +125,7 @@ def test_a_file_that_cannot_be_read_is_an_error_not_an_absence(tmp_path: Path) -
 
 def test_a_revision_reads_nothing_outside_its_repository(repo: GitRepo, top: Path) -> None:
     (top.parent / "secret").write_text("s")
+    (top / "secret").write_text("another")
     (top / "link").symlink_to("../secret")
     sha = commit_all(top)
 

@@ -163,7 +163,7 @@ def test_adding_an_ignored_file_needs_force(repo: GitRepo, top: Path) -> None:
     (top / ".gitignore").write_text("x\n")
     (top / "x").write_text("x")
 
-    with pytest.raises(GitError, match="ignored"):
+    with pytest.raises(GitError, match=r"are ignored by one of your \.gitignore files: x$"):
         repo.add(["x"])
     repo.add(["x"], force=True)
 

@@ -8,7 +8,9 @@ prints or exits.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NoReturn
 
 from pannier.cli import table
@@ -30,11 +32,11 @@ _HIDDEN_FLAGS = (
 
 
 class BadCommandLine(Exception):
-    """A line that cannot be run. help_text: the help of the parser that failed."""
+    """A line that cannot be run. parser: the one that failed; its help is shown."""
 
-    def __init__(self, message: str, help_text: str) -> None:
+    def __init__(self, message: str, parser: Parser) -> None:
         super().__init__(message)
-        self.message, self.help_text = message, help_text
+        self.message, self.parser = message, parser
 
 
 class HelpWanted(Exception):
@@ -56,11 +58,28 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**kwargs)
 
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        # argparse asks for one at every argument that is added, and would import shutil each
+        # time to find out how wide the terminal is.
+        return self.formatter_class(prog=self.prog, width=_width())  # type: ignore[call-arg]
+
     def error(self, message: str) -> NoReturn:
-        raise BadCommandLine(message, self.format_help())
+        raise BadCommandLine(message, self)
 
     def print_help(self, file: Any = None) -> None:
         raise HelpWanted(self.format_help())
+
+
+@cache
+def _width() -> int:
+    """Columns for a help: of COLUMNS, of the terminal, or 80; less two, as argparse has it."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) > 0:
+        return int(columns) - 2
+    try:
+        return (os.get_terminal_size(1).columns or 80) - 2
+    except OSError:
+        return 78
 
 
 class _Verbosity(argparse.Action):
@@ -85,20 +104,38 @@ class Line:
 
 def parse(argv: Sequence[str], program: str) -> Line:
     """Raises BadCommandLine, HelpWanted, VersionWanted."""
+    try:
+        return _parse(argv, program, _spoken_command(argv))
+    except BadCommandLine as bad:
+        if bad.parser.prog != program:
+            raise
+    return _parse(argv, program, None)  # the program's own help lists all commands
+
+
+def _parse(argv: Sequence[str], program: str, spoken: str | None) -> Line:
+    """spoken: the command to build; None builds the names of all, for the help and for errors."""
     seen: list[str] = []
-    spoken = _spoken_command(argv)
     main = _main_parser(program, seen)
-    commands = _add_commands(main)
+    commands = main.add_subparsers(
+        prog=program,  # else argparse formats a usage to find it out, and looks at the terminal
+        title="Available Commands",
+        metavar="command",
+        dest="command",
+        required=True,
+        help=f"Use `{program} command --help` for command-specific help.",
+    )
     if spoken is None:
         for name, command in table.COMMANDS.items():
-            hidden = {} if command.hidden else {"help": command.summary}
-            commands.add_parser(name, aliases=command.aliases, add_help=False, **hidden)
+            shown: dict[str, Any] = {} if command.hidden else {"help": command.summary}
+            commands.add_parser(name, aliases=command.aliases, add_help=False, **shown)
     else:
         _add_chosen(commands, spoken, seen)
     opts, extra = main.parse_known_args(list(argv))
+    if spoken is None:
+        return _parse(argv, program, opts.command)
     if extra:
         opts.parser.error(f"unrecognized arguments: {' '.join(extra)}")
-    return Line(table.NAMES[spoken or opts.cmd], opts, seen)
+    return Line(table.NAMES[spoken], opts, seen)
 
 
 def _spoken_command(argv: Sequence[str]) -> str | None:
@@ -119,7 +156,12 @@ def _short_flags(word: str) -> str:
 
 
 def _main_parser(program: str, seen: list[str]) -> Parser:
-    parser = Parser(prog=program, description="Data Version Control", add_help=False)
+    parser = Parser(
+        prog=program,
+        description="Data Version Control",
+        add_help=False,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
     add_verbosity(parser, seen)
     parser.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
     parser.add_argument("-V", "--version", action=_Version, nargs=0, help="Show program's version.")
@@ -132,28 +174,22 @@ def _main_parser(program: str, seen: list[str]) -> Parser:
         help="Wait for the lock if it is already held by another process, instead of failing"
         " immediately.",
     )
+    add_hidden(parser)
+    parser.set_defaults(parser=parser)
+    return parser
+
+
+def add_hidden(parser: Any) -> None:
+    """Switches of DVC's developers: accepted everywhere, without effect."""
     for flag in _HIDDEN_FLAGS:
         parser.add_argument(flag, action="store_true", help=argparse.SUPPRESS)
     for option in _WITH_VALUE[1:]:
         parser.add_argument(option, help=argparse.SUPPRESS)
-    parser.set_defaults(parser=parser)
-    return parser
 
 
 class _Version(argparse.Action):
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise VersionWanted
-
-
-def _add_commands(main: Parser) -> Any:
-    commands = main.add_subparsers(
-        title="Available Commands",
-        metavar="command",
-        dest="cmd",
-        required=True,
-        help=f"Use `{main.prog} command --help` for command-specific help.",
-    )
-    return commands
 
 
 def _add_chosen(commands: Any, spoken: str, seen: list[str]) -> None:
@@ -170,6 +206,7 @@ def _add_chosen(commands: Any, spoken: str, seen: list[str]) -> None:
     if command.level:
         add_level(parser)
     add_verbosity(parser, seen)
+    add_hidden(parser)
     parser.set_defaults(parser=parser, run=module.run)
     module.add_arguments(parser)
 
@@ -214,12 +251,11 @@ def add_group(parser: Any, page: str) -> Callable[..., Any]:
     """
     program, _, _ = parser.prog.partition(" ")
     group = parser.add_subparsers(
-        dest="subcommand",
+        prog=parser.prog,
+        dest="cmd",
         required=True,
-        metavar=None,
         help=f"Use `{program} {page} CMD --help` for command-specific help.",
     )
-    group.dest = "cmd"
 
     def add(
         name: str,
@@ -239,6 +275,7 @@ def add_group(parser: Any, page: str) -> Callable[..., Any]:
         add_verbosity(sub, parser.seen)
         if level == "last":
             add_level(sub)
+        add_hidden(sub)
         sub.seen = parser.seen
         sub.set_defaults(parser=sub, run=run)
         return sub

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
@@ -21,7 +21,6 @@ from pannier.core.errors import ConfigError, Interrupted, NotInProject, PannierE
 from pannier.disk import fsio
 
 BROKEN_PIPE, INTERRUPTED, BAD_LINE, UNEXPECTED = 141, 252, 254, 255
-_PYTHON_EXIT_CODES = {"no_output": BROKEN_PIPE}
 
 
 class _Ended(KeyboardInterrupt):
@@ -42,8 +41,9 @@ def run_process(argv: Sequence[str], program: str) -> int:
         except _Ended as ended:
             number = ended.number
         except BrokenPipeError:
-            _drop_output()
-            return BROKEN_PIPE
+            # All is closed by now. Leaving in the usual way would make the interpreter flush into
+            # the broken pipe once more and complain.
+            os._exit(BROKEN_PIPE)
     _die_of(number)
     return UNEXPECTED
 
@@ -76,7 +76,7 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
         ui.write(f"{DVC_LEVEL}+pannier.{__version__}" if program == "dvc" else __version__)
         return 0
     except args.BadCommandLine as bad:
-        ui.write(bad.help_text, end="")
+        ui.write(bad.parser.format_help(), end="")
         ui.error(bad.message)
         return BAD_LINE
     ui.quiet, ui.verbose = line.quiet, line.verbose
@@ -126,9 +126,8 @@ def _failed(error: PannierError, line: args.Line, ui: Ui) -> int:
     """A command's own failure: its words before, its exit code."""
     if line.command.code is None:
         return _told(error, ui)
-    prefix: str | Callable[[Any, PannierError], str] = line.command.prefix
-    prefix = getattr(line.opts, "error_prefix", prefix)
-    words = prefix(line.opts, error) if callable(prefix) else prefix
+    targets = getattr(line.opts, "targets", None) or []
+    words = line.command.prefix.format(targets="".join(f" {target}" for target in targets))
     ui.error(f"{words}{error.message}", error.hint)
     _show_traceback(error, ui)
     return line.command.code
@@ -207,10 +206,3 @@ def _is_broken_output(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-def _drop_output() -> None:
-    """What is still buffered goes nowhere, so that the interpreter's end does not complain."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.close(null)

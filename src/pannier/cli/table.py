@@ -20,11 +20,12 @@ LOCK = 2
 
 class Command(NamedTuple):
     """One command. module: below `pannier.cli.commands`, with `add_arguments(parser)` and
-    `run(ctx, opts) -> int`.
+    `run(ctx, opts) -> int`; a module may also have a DESCRIPTION for its help.
 
     prefix, code: words before an error of the command and its exit code; a code of None leaves
-    both to the error itself. DVC answers so differently from command to command, and scripts
-    look at it. level: it takes --global, --system, --project, --local. hidden: not in the help.
+    both to the error itself. "{targets}" in a prefix: those given, each after a blank. DVC
+    answers so differently from command to command, and scripts look at it. level: it takes
+    --global, --system, --project, --local. hidden: not in the help.
     """
 
     module: str
@@ -46,7 +47,7 @@ COMMANDS: dict[str, Command] = {
         "Record changes to files or directories tracked by DVC by storing the current versions"
         " in the cache.",
         PROJECT | LOCK,
-        "failed to commit - ",
+        "failed to commit{targets} - ",
         1,
     ),
     "config": Command("config", "Get or set config options.", level=True),

@@ -69,7 +69,12 @@ class Ui:
         if not self.quiet:
             self._tell("ERROR", "red", text)
             if hint:
-                self._tell("Hint", "blue", hint)
+                self.hint(hint)
+
+    def hint(self, text: str) -> None:
+        """What can be done about the line before."""
+        if not self.quiet:
+            self._tell("Hint", "blue", text)
 
     def debug(self, text: str) -> None:
         """One line of -v, on standard output with its time, as DVC has it."""

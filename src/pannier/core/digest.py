@@ -10,6 +10,7 @@ LEGACY = "md5-dos2unix"
 """The algorithm of DVC before 3.0: CRLF becomes LF in what looks like text, then MD5."""
 
 DIR_SUFFIX = ".dir"
+HEX_DIGITS = 32
 EMPTY_DIR_HEX = "d751713988987e9331980363e24189ce.dir"
 
 _HEX = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")

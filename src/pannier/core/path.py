@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 
 from pannier.core.errors import BadPath
 
 # Characters that HFS+ ignores when it compares names: ".g\u200cit" is ".git" there.
 _IGNORABLE = "\u200c\u200d\u200e\u200f\u202a-\u202e\u206a-\u206f\ufeff"
-_SUSPICIOUS = re.compile(rf"(?:^|/)(?:[./]|$)|/$|\0|~|[{_IGNORABLE}]")
+# Half a character: JSON can spell it, no UTF-8 name can hold it.
+_SURROGATES = "\ud800-\udfff"
+_SUSPICIOUS = re.compile(rf"(?:^|/)(?:[./]|$)|/$|\0|~|[{_IGNORABLE}{_SURROGATES}]")
+_HALF_CHARACTER = re.compile(f"[{_SURROGATES}]")
 _STRIP_IGNORABLE = re.compile(f"[{_IGNORABLE}]")
 _GIT_SHORT = re.compile(r"git~\d+\Z")
-MAX_PATH_BYTES = 4096
 
 
 def reason_to_refuse(path: str, *, data: bool = True) -> str | None:
     """Says why a relative POSIX path is not allowed, or None when it is.
 
-    The rule: parts split at '/'; none empty, '.' or '..'; no NUL; none that any file system takes
-    for `.git`; with data, no directory part `.dvc`. Source: docs/durability.md, path rule.
+    The rule: parts split at '/'; none empty, '.' or '..'; no NUL, no half of a character; none
+    that any file system takes for `.git`; with data, no directory part `.dvc`. Source:
+    docs/durability.md, path rule.
     """
     if not _SUSPICIOUS.search(path):
         return None
     if "\0" in path:
         return "it contains a NUL character"
+    if _HALF_CHARACTER.search(path):
+        return "it is not valid Unicode"
     if path.startswith("/"):
         return "it is absolute"
     parts = path.split("/")
@@ -38,6 +44,11 @@ def reason_to_refuse(path: str, *, data: bool = True) -> str | None:
         if data and part == ".dvc" and index < len(parts) - 1:
             return "it lies in a '.dvc' folder"
     return None
+
+
+def all_plain(paths: Iterable[str]) -> bool:
+    """True when none of many paths holds anything that the rule could refuse: one fast look."""
+    return not any(map(_SUSPICIOUS.search, paths))
 
 
 def _is_git_dir(part: str) -> bool:

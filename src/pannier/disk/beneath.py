@@ -88,7 +88,13 @@ class Root:
         with self._parent(path, create=True) as (fd, name):
             target = f"/proc/self/fd/{fd}/{name}"
             if not fsio.publish(source, target, shown=f"{self.path}/{path}"):
-                raise FileChanged(f"{self.path}/{path}")
+                raise DiskError(
+                    f"{self.path}/{path}",
+                    errno.EEXIST,
+                    "something stands there that is not part of the data"
+                    " (new, or left out by .dvcignore)",
+                    hint="move it away and repeat the command",
+                )
 
     def swap(self, source: str, path: str, expected: StatKey | None) -> None:
         """Puts source in the place of an existing path; what was there is at source afterwards.
@@ -120,6 +126,12 @@ class Root:
                 os.rename(source, name, dst_dir_fd=fd)
                 with contextlib.suppress(OSError):
                     os.rename(aside, source)
+
+    def take(self, path: str, target: str) -> None:
+        """Moves an existing path to target (absolute), where nothing is."""
+        with self._parent(path, create=False) as (fd, name):
+            fsio.point("rename", f"{self.path}/{path}", target)
+            os.rename(name, target, src_dir_fd=fd)
 
     def delete(self, path: str, expected: StatKey | None) -> None:
         """Removes a file, unless it changed since its stats were expected."""

@@ -19,7 +19,7 @@ import secrets
 import signal
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
@@ -34,11 +34,19 @@ FLUSH_FEW = 32
 _NO_SUCH_CALL = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 
 
+_SIGNALS = {
+    "kill": signal.SIGKILL,
+    "int": signal.SIGINT,
+    "term": signal.SIGTERM,
+    "stop": signal.SIGSTOP,
+}
+
+
 class _Faults:
     """The n-th change of this process dies or fails, as PANNIER_FAULT="action@n[:ERRNO]" says.
 
-    action: "kill" (SIGKILL before the change), "int" (SIGINT), "error" (this call fails once),
-    "errors" (this and all later calls fail). Counting starts at 1.
+    action: "kill", "int", "term" or "stop" (the signal comes before the change), "error" (this
+    call fails once), "errors" (this and all later calls fail). Counting starts at 1.
     """
 
     def __init__(self, fault: str, log: str) -> None:
@@ -56,10 +64,8 @@ class _Faults:
         if self.action and (
             self.count == self.at or (self.action == "errors" and self.count > self.at)
         ):
-            if self.action == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            elif self.action == "int":
-                os.kill(os.getpid(), signal.SIGINT)
+            if self.action in _SIGNALS:
+                signal.raise_signal(_SIGNALS[self.action])
             else:
                 raise OSError(self.code, os.strerror(self.code), str(args[0]) if args else name)
         if self.log_fd >= 0:
@@ -68,22 +74,35 @@ class _Faults:
 
 
 def _escape(value: object) -> str:
+    if isinstance(value, bytes | memoryview):
+        return value.hex()
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 
-_faults: _Faults | None = (
-    _Faults(os.environ.get("PANNIER_FAULT", ""), os.environ.get("PANNIER_OPLOG", ""))
-    if os.environ.get("PANNIER_FAULT") or os.environ.get("PANNIER_OPLOG")
-    else None
-)
-traced = _faults is not None
+_faults: _Faults | None = None
+traced = False
 """True when crash points are counted: then work stays in one process and one thread."""
+
+
+def arm(fault: str, log: str) -> None:
+    """Counts crash points from here on, and stops or fails at one, or logs them."""
+    global _faults, traced
+    if fault or log:
+        _faults, traced = _Faults(fault, log), True
+
+
+arm(os.environ.get("PANNIER_FAULT", ""), os.environ.get("PANNIER_OPLOG", ""))
 
 
 def point(name: str, *args: object) -> None:
     """A numbered crash point: called before every change of a file."""
     if _faults is not None:
         _faults.hit(name, args)
+
+
+def name_of(fd: int) -> str:
+    """The path of an open file, for the log of changes; nothing when nobody logs."""
+    return os.readlink(f"/proc/self/fd/{fd}") if traced else ""
 
 
 def disk_error(error: OSError, path: str) -> DiskError:
@@ -124,7 +143,7 @@ def write_atomic(
         old = os.stat(path)
     except FileNotFoundError:
         old = None
-    name = f".{secrets.token_hex(8)}.pannier-tmp"
+    name = f".{os.getpid()}-{secrets.token_hex(8)}.pannier-tmp"
     temporary = os.path.join(scratch or folder, name)
     wanted = mode if mode is not None else (stat.S_IMODE(old.st_mode) if old else None)
     try:
@@ -166,7 +185,7 @@ def create_new(path: str, mode: int = 0o666) -> int:
 
 
 def write_all(fd: int, data: bytes | memoryview, path: str) -> None:
-    point("write", path, len(data))
+    point("write", path, data)
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
@@ -236,7 +255,7 @@ def link(source: str, target: str) -> None:
 
 def link_open_file(fd: int, folder_fd: int, target: str) -> None:
     """Gives an open file one more name below a folder, whatever its own name means by now."""
-    point("link", fd, target)
+    point("link", name_of(fd), f"{name_of(folder_fd)}/{target}")
     # With a folder's descriptor this is linkat(AT_SYMLINK_FOLLOW): it links the file behind /proc.
     os.link(f"/proc/self/fd/{fd}", target, dst_dir_fd=folder_fd, follow_symlinks=True)
 
@@ -252,7 +271,7 @@ def chmod(path: str, mode: int) -> None:
 
 
 def fchmod(fd: int, mode: int) -> None:
-    point("chmod", fd, mode)
+    point("chmod", name_of(fd), mode)
     os.fchmod(fd, mode)
 
 
@@ -380,7 +399,7 @@ class Barrier:
         """Flushes. files: all that was written, when known; few of them are flushed one by one."""
         if policy == "none":
             return
-        if files is not None and len(files) <= FLUSH_FEW:
+        if files is not None:
             for path in files:
                 point("fsync", path)
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -396,6 +415,16 @@ class Barrier:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def at_most_few(paths: Iterable[str]) -> list[str] | None:
+    """The paths when they are to be flushed one by one, None when one syncfs serves better."""
+    taken: list[str] = []
+    for path in paths:
+        taken.append(path)
+        if len(taken) > FLUSH_FEW and policy != "all":
+            return None
+    return taken
 
 
 @contextlib.contextmanager

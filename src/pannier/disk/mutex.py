@@ -2,11 +2,12 @@
 
 `.dvc/tmp/lock` is DVC's own lock (flock, the holder's pid as text), so both programs exclude each
 other. The kernel frees it when the holder dies; nothing is ever to be cleaned by hand. Where the
-file system knows no flock (some NFS), a lock file made by O_EXCL stands in.
+file system knows no flock (some NFS), a symbolic link that names the holder stands in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -56,15 +57,28 @@ class ProjectLock:
         return self._try_claim()
 
     def _try_claim(self) -> bool:
-        claim = self._path + ".claim"
+        """Takes the lock by a symbolic link that names us: made in one step, with its content."""
+        claim, ours = self._path + ".claim", f"{os.uname().nodename}:{os.getpid()}"
         try:
-            os.close(fsio.create_new(claim, 0o644))
+            fsio.symlink(ours, claim)
         except FileExistsError:
-            return False
+            held = _link_content(claim)
+            if not _is_dead(held):
+                return False
+            aside = f"{claim}.{os.getpid()}"
+            with contextlib.suppress(FileNotFoundError):
+                fsio.replace(claim, aside)
+                if _link_content(aside) != held:  # somebody else was faster and claimed it anew
+                    fsio.publish(aside, claim)
+                fsio.remove_if_there(aside)
+            return False  # the next try takes it, if nobody is faster
         self._claim = claim
         return True
 
     def _holder(self) -> str:
+        host, _, number = _link_content(self._path + ".claim").rpartition(":")
+        if number.isdigit() and host != os.uname().nodename:
+            return f"process {number} on {host}; if it is gone, remove '{self._path}.claim'"
         pid = os.pread(self._fd, 64, 0).decode("ascii", "replace").strip()
         if not pid.isdigit():
             return ""
@@ -86,6 +100,20 @@ class ProjectLock:
         os.close(self._fd)
 
 
+def _link_content(path: str) -> str:
+    """What a symbolic link holds; '' when there is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def _is_dead(claim: str) -> bool:
+    """True for the claim of a process of this machine that is no more."""
+    host, _, pid = claim.rpartition(":")
+    return host == os.uname().nodename and pid.isdigit() and not os.path.exists(f"/proc/{pid}")
+
+
 def check_not_busy(rwlock: str, root: str, paths: list[str], *, writing: bool) -> None:
     """Raises PathBusy when a running DVC stage holds one of the paths (absolute).
 
@@ -97,11 +125,11 @@ def check_not_busy(rwlock: str, root: str, paths: list[str], *, writing: bool) -
         with open(rwlock, "rb") as file:
             held = json.load(file)
         readers, writers = dict(held.get("read", {})), dict(held.get("write", {}))
-    except (OSError, ValueError, AttributeError, TypeError):
+        taken: list[tuple[str, list[object]]] = [(path, [one]) for path, one in writers.items()]
+        if writing:
+            taken += [(path, list(holders)) for path, holders in readers.items()]
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         return
-    taken: list[tuple[str, list[object]]] = [(path, [holder]) for path, holder in writers.items()]
-    if writing:
-        taken += [(path, list(holders)) for path, holders in readers.items()]
     for path in paths:
         for busy, holders in taken:
             if not (path == busy or path.startswith(busy + "/") or busy.startswith(path + "/")):

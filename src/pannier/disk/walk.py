@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 FIELDS = 4
 """Numbers per file in `Folder.stats`: mtime_ns, ctime_ns, size_bytes, inode."""
 
+STAT_BYTES = FIELDS * 8
+"""The same, as bytes of an array."""
+
 Skip = Callable[[str, bool], bool]
 """(path relative to the walk's root, is a directory) -> leave it out."""
 

@@ -10,8 +10,9 @@ from typing import Any
 from pannier.core.path import join
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.formats.definition import ANNOTATIONS, PLOT_PROPS
-from pannier.formats.entries import Keys, Reader, reason_against_output, text
+from pannier.formats.entries import reason_against_output
 from pannier.formats.pointer import is_pipeline_name, is_pointer_name
+from pannier.formats.schema import Keys, Reader, text
 from pannier.formats.template import Resolver, has_expression, to_text
 from pannier.formats.variables import DEFAULT_FILE, VariableLoader, Variables
 
@@ -142,14 +143,18 @@ class Declaration:
         return to_text(value)
 
     def _outs(self, section: str, wdir: str, name: str, variables: Variables) -> list[Out]:
-        found: dict[str, Out] = {}
+        # A path that is named twice is one output with the flags of both.
+        found: dict[str, dict[str, Any]] = {}
+        places: dict[str, Keys] = {}
         for index, item in enumerate(self._field(section, name, variables) or ()):
-            keys = (section, index)
             by_path = item if isinstance(item, dict) else {item: {}}
             for value, flags in by_path.items():
-                path = self._checked(value, keys)
-                found[path] = self._out(section, path, flags, wdir, keys)
-        return list(found.values())
+                path = self._checked(value, (section, index))
+                found[path] = {**found.get(path, {}), **flags}
+                places[path] = (section, index)
+        return [
+            self._out(section, path, flags, wdir, places[path]) for path, flags in found.items()
+        ]
 
     def _out(self, section: str, path: str, flags: dict[str, Any], wdir: str, keys: Keys) -> Out:
         cache = flags.get("cache", True)

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from pannier.formats.entries import Keys, Reader, Schema, anything, flag, text
+from pannier.formats.schema import (
+    Keys,
+    Reader,
+    Schema,
+    anything,
+    flag,
+    listing,
+    mapping,
+    text,
+    texts,
+)
 
 DATASET_TYPES = ("dvc", "dc", "url")
 ANNOTATIONS = ("desc", "type", "labels", "meta")
 PLOT_PROPS = ("template", "x", "y", "x_label", "y_label", "title", "header")
-
-
-def _texts(value: Any) -> str | None:
-    if not isinstance(value, list):
-        return "expected a list"
-    return next((reason for item in value if (reason := text(item))), None)
-
-
-def _list(value: Any) -> str | None:
-    return None if isinstance(value, list) else "expected a list"
-
-
-def _mapping(value: Any) -> str | None:
-    return None if isinstance(value, dict) else "expected a dictionary"
 
 
 def _list_or_text(value: Any) -> str | None:
@@ -33,34 +29,34 @@ def _list_or_text(value: Any) -> str | None:
 
 
 def _collection_or_text(value: Any) -> str | None:
-    return None if isinstance(value, dict | list | str) else "expected a dictionary"
+    return None if isinstance(value, dict | list | str) else "expected dict"
 
 
 _TOP: Schema = {
-    "stages": _mapping,
-    "vars": _list,
-    "params": _list,
-    "metrics": _list,
-    "plots": _list,
-    "artifacts": _mapping,
-    "datasets": _list,
+    "stages": mapping,
+    "vars": listing,
+    "params": listing,
+    "metrics": listing,
+    "plots": listing,
+    "artifacts": mapping,
+    "datasets": listing,
 }
 _STAGE: Schema = {
     "desc": text,
     "cmd": _list_or_text,
     "wdir": text,
-    "deps": _list,
-    "params": _list,
-    "outs": _list,
-    "metrics": _list,
-    "plots": _list,
+    "deps": listing,
+    "params": listing,
+    "outs": listing,
+    "metrics": listing,
+    "plots": listing,
     "frozen": flag,
     "always_changed": flag,
     "meta": anything,
-    "vars": _list,
-    "matrix": _mapping,
+    "vars": listing,
+    "matrix": mapping,
 }
-_GROUP: Schema = {"foreach": _collection_or_text, "do": _mapping}
+_GROUP: Schema = {"foreach": _collection_or_text, "do": mapping}
 _OUT: Schema = {
     "cache": flag,
     "persist": flag,
@@ -69,7 +65,7 @@ _OUT: Schema = {
     "checkpoint": flag,
     "desc": text,
     "type": text,
-    "labels": _texts,
+    "labels": texts,
     "meta": anything,
 }
 _PLOT: Schema = {**_OUT, **dict.fromkeys(PLOT_PROPS, text), "header": flag}
@@ -86,7 +82,7 @@ _ARTIFACT: Schema = {
     "path": text,
     "type": text,
     "desc": text,
-    "labels": _texts,
+    "labels": texts,
     "meta": anything,
 }
 

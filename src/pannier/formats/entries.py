@@ -6,115 +6,53 @@ Source: docs/formats.md, sections 7.3, 8 and 9.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pannier.core.digest import LEGACY, MD5, Digest, is_object_name
-from pannier.core.errors import CorruptObject, InvalidFile
+from pannier.core.errors import CorruptObject
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import is_inside, join, reason_to_refuse
 from pannier.core.stage import Dep, Meta, Out
-from pannier.formats import yamlio
+from pannier.formats.schema import (
+    Keys,
+    Reader,
+    Schema,
+    anything,
+    checksum,
+    flag,
+    flag_or_mapping,
+    hash_name,
+    listing,
+    mapping,
+    number,
+    text,
+    text_or_mapping,
+    texts,
+)
 
-Keys = tuple[str | int, ...]
-Schema = Mapping[str, Callable[[Any], str | None]]
+__all__ = [
+    "CHECKSUMS",
+    "Keys",
+    "Reader",
+    "Schema",
+    "anything",
+    "checksum",
+    "dep_fields",
+    "flag",
+    "local_path",
+    "number",
+    "out_fields",
+    "read_dep",
+    "read_out",
+    "reason_against_output",
+    "text",
+]
 
 CHECKSUMS = ("md5", "etag", "checksum")
 _REFUSED_NAMES = frozenset(
     (".dvc", ".gitignore", ".gitattributes", ".dvcignore", "dvc.yaml", "dvc.lock")
 )
-
-
-class Reader:
-    """One file being read: says where in it a fault lies. file: root-relative, as shown."""
-
-    def __init__(self, file: str, data: bytes) -> None:
-        self.file = file
-        self.data = data
-
-    def fail(self, reason: str, keys: Keys = ()) -> NoReturn:
-        """Raises InvalidFile in DVC's words: reason, the keys that lead there, line and column."""
-        place = yamlio.position_of(self.data, keys)
-        line, column = place or (None, None)
-        where = f", in {' -> '.join(map(str, keys))}" if keys else ""
-        shown = yamlio.text_of_line(self.data, line)
-        raise InvalidFile(self.file, reason + where, line=line, column=column, text=shown)
-
-    def mapping(self, value: Any, schema: Schema, keys: Keys) -> dict[str, Any]:
-        """Returns value when it is a mapping whose keys and kinds the schema allows."""
-        if not isinstance(value, dict):
-            self.fail("expected a dictionary", keys)
-        for key, item in value.items():
-            check = schema.get(key)
-            if check is None:
-                self.fail("extra keys not allowed", (*keys, key))
-            reason = check(item)
-            if reason is not None:
-                self.fail(reason, (*keys, key))
-        return value
-
-    def sequence(self, value: Any, keys: Keys) -> list[Any]:
-        if not isinstance(value, list):
-            self.fail("expected a list", keys)
-        return value
-
-
-def text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return "expected str"
-    return "it contains a NUL character" if "\0" in value else None
-
-
-def optional_text(value: Any) -> str | None:
-    return None if value is None else text(value)
-
-
-def flag(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "expected bool"
-
-
-def anything(value: Any) -> None:
-    return None
-
-
-def number(value: Any) -> str | None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return "expected int"
-    return None if value >= 0 else "expected a number that is not negative"
-
-
-def checksum(value: Any) -> str | None:
-    """A checksum: absent, empty, or three characters or more. YAML makes ints of some."""
-    if value is None or value == "":
-        return None
-    shown = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return None if isinstance(shown, str) and len(shown) >= 3 else "not a valid value"
-
-
-def _texts(value: Any) -> str | None:
-    if not isinstance(value, list):
-        return "expected a list"
-    return next(("expected str" for item in value if not isinstance(item, str)), None)
-
-
-def _mapping(value: Any) -> str | None:
-    return None if isinstance(value, dict) else "expected a dictionary"
-
-
-def _list(value: Any) -> str | None:
-    return None if isinstance(value, list) else "expected a list"
-
-
-def _flag_or_mapping(value: Any) -> str | None:
-    return None if isinstance(value, bool | dict) else "not a valid value"
-
-
-def _text_or_mapping(value: Any) -> str | None:
-    return None if isinstance(value, str | dict) else "not a valid value"
-
-
-def _hash_name(value: Any) -> str | None:
-    return None if value in (MD5, LEGACY) else "not a valid value"
 
 
 _META: Schema = {
@@ -126,24 +64,24 @@ _META: Schema = {
     "isexec": flag,
     "version_id": text,
 }
-_FILE: Schema = {**_META, "relpath": text, "cloud": _mapping}
+_FILE: Schema = {**_META, "relpath": text, "cloud": mapping}
 _SHARED: Schema = {
     **_META,
-    "cloud": _mapping,
-    "hash": _hash_name,
+    "cloud": mapping,
+    "hash": hash_name,
     "path": text,
-    "fs_config": _mapping,
-    "files": _list,
+    "fs_config": mapping,
+    "files": listing,
 }
 _OUT: Schema = {
     **_SHARED,
     "desc": text,
     "type": text,
-    "labels": _texts,
+    "labels": texts,
     "meta": anything,
     "cache": flag,
-    "metric": _flag_or_mapping,
-    "plot": _flag_or_mapping,
+    "metric": flag_or_mapping,
+    "plot": flag_or_mapping,
     "persist": flag,
     "remote": text,
     "push": flag,
@@ -152,8 +90,8 @@ _REPO: Schema = {
     "url": text,
     "rev": text,
     "rev_lock": text,
-    "config": _text_or_mapping,
-    "remote": _text_or_mapping,
+    "config": text_or_mapping,
+    "remote": text_or_mapping,
 }
 _DB: Schema = {"query": text, "connection": text, "file_format": text, "table": text}
 _DEP: Schema = {**_SHARED, "repo": anything, "db": anything}
@@ -172,7 +110,8 @@ def read_out(reader: Reader, raw: Any, keys: Keys, wdir: str) -> Out:
     cache = fields.get("cache", True)
     why = reason_against_output(path, wdir, reader.file, cache=cache)
     if why is not None:
-        reader.fail(f"the path {path!r} cannot be an output: {why}", (*keys, "path"))
+        shown = f"the path {fields['path']!r} cannot be an output: {why}"
+        reader.fail(shown, (*keys, "path"))
     cloud = _read_cloud(reader, fields, keys)
     digest, meta = _read_digest(reader, fields, keys), _read_meta(fields)
     files = _read_files(reader, fields, keys)

@@ -13,17 +13,19 @@ from pannier.core.errors import CorruptObject
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import reason_to_refuse
 from pannier.core.stage import Dep, Meta, Out
-from pannier.formats.entries import Keys, Reader, Schema, checksum, flag, number, text
+from pannier.formats.schema import (
+    Keys,
+    Reader,
+    Schema,
+    checksum,
+    flag,
+    listing,
+    mapping,
+    number,
+    text,
+)
 
 _INLINE = ("version_id", "etag", "checksum")
-
-
-def _mapping(value: Any) -> str | None:
-    return None if isinstance(value, dict) else "expected a dictionary"
-
-
-def _list(value: Any) -> str | None:
-    return None if isinstance(value, list) else "expected a list"
 
 
 _META: Schema = {
@@ -35,9 +37,9 @@ _META: Schema = {
     "isexec": flag,
     "version_id": text,
 }
-_OUT: Schema = {**_META, "path": text, "hash": text, "cloud": _mapping, "files": _list}
-_DEP: Schema = {**_OUT, "dataset": _mapping}
-_FILE: Schema = {**_META, "relpath": text, "cloud": _mapping}
+_OUT: Schema = {**_META, "path": text, "hash": text, "cloud": mapping, "files": listing}
+_DEP: Schema = {**_OUT, "dataset": mapping}
+_FILE: Schema = {**_META, "relpath": text, "cloud": mapping}
 
 
 def read_out(reader: Reader, raw: Any, keys: Keys) -> Out:

@@ -12,20 +12,12 @@ from typing import Any
 from pannier.core.errors import InvalidFile
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.formats import yamlio
-from pannier.formats.entries import Keys, Reader, Schema, anything, text
 from pannier.formats.lock_items import dep_fields, out_fields, read_dep, read_out
 from pannier.formats.lock_text import render, splice
+from pannier.formats.schema import Keys, Reader, Schema, anything, listing, mapping, text
 from pannier.formats.variables import DEFAULT_FILE
 
 SCHEMA = "2.0"
-
-
-def _mapping(value: Any) -> str | None:
-    return None if isinstance(value, dict) else "expected a dictionary"
-
-
-def _list(value: Any) -> str | None:
-    return None if isinstance(value, list) else "expected a list"
 
 
 def _schema_version(value: Any) -> str | None:
@@ -38,8 +30,8 @@ def _command(value: Any) -> str | None:
     return next((reason for line in value if (reason := text(line))), None)
 
 
-_TOP: Schema = {"schema": _schema_version, "stages": _mapping, "datasets": anything}
-_STAGE: Schema = {"cmd": _command, "deps": _list, "params": _mapping, "outs": _list}
+_TOP: Schema = {"schema": _schema_version, "stages": mapping, "datasets": anything}
+_STAGE: Schema = {"cmd": _command, "deps": listing, "params": mapping, "outs": listing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +144,23 @@ def update(previous: bytes | None, entries: Mapping[str, dict[str, Any]]) -> byt
         if "stages" not in root:
             root["stages"] = {}
         root["stages"].update(changed)
+        _make_floats_exact(root)
 
     return yamlio.edit(previous, change, "dvc.lock")
+
+
+def _make_floats_exact(node: Any) -> None:
+    """Frees floats with an exponent of ruamel.yaml's care for their form: it changes the value.
+
+    Real DVC does so to the values of all stages whenever one is recorded: 6.062599043956082e-08
+    becomes 6.062599043956081e-08.
+    """
+    pairs = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, item in list(pairs):
+        if isinstance(item, dict | list):
+            _make_floats_exact(item)
+        elif isinstance(item, float) and "e" in repr(float(item)):
+            node[key] = float(item)
 
 
 def _same(known: Any, wanted: Any) -> bool:

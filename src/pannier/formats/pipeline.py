@@ -15,7 +15,7 @@ from pannier.core.errors import InvalidFile
 from pannier.core.stage import Stage
 from pannier.formats import definition, yamlio
 from pannier.formats.declaration import Declaration
-from pannier.formats.entries import Keys, Reader
+from pannier.formats.schema import Keys, Reader
 from pannier.formats.template import CommandStyle, Resolver, has_expression, to_text
 from pannier.formats.variables import Read, VariableLoader, Variables
 

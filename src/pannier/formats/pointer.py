@@ -19,19 +19,21 @@ from pannier.core.stage import Meta, Out, Stage
 from pannier.formats import yamlio
 from pannier.formats.entries import (
     CHECKSUMS,
+    dep_fields,
+    local_path,
+    out_fields,
+    read_dep,
+    read_out,
+    reason_against_output,
+)
+from pannier.formats.schema import (
     Keys,
     Reader,
     Schema,
     anything,
     checksum,
-    dep_fields,
     flag,
-    local_path,
     optional_text,
-    out_fields,
-    read_dep,
-    read_out,
-    reason_against_output,
     text,
 )
 from pannier.formats.yaml_scalars import resolve_plain

@@ -6,7 +6,6 @@ know (docs/formats.md, section 13). Keys are dotted: `fsync`, `jobs`.
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
 from pannier.core.errors import ConfigError
@@ -24,6 +23,8 @@ def parse_settings(text: str) -> dict[str, Value]:
     A newer version may have written them. Raises ConfigError for what is no TOML, or a value that
     its key cannot have.
     """
+    import tomllib  # most projects have no such file, and need not pay for the import
+
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

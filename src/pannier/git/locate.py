@@ -116,14 +116,11 @@ def _read_gitfile(path: str) -> str:
 def _checked(root: str, git_dir: str, environ: Mapping[str, str]) -> Location | None:
     """Applies what the repository's config says about its work tree."""
     common_dir = _common_dir(git_dir)
-    if common_dir != git_dir:  # a linked worktree: core.bare and core.worktree are the main one's
-        return Location(root, git_dir, common_dir)
+    # In a linked worktree these find nothing: core.bare and core.worktree are the main one's.
     bare, worktree, plain = _core_settings(git_dir)
-    if plain and not bare:
-        if worktree is None or os.path.realpath(os.path.join(git_dir, worktree)) == root:
-            return Location(root, git_dir, common_dir)
-    elif plain and worktree is None:
-        return None
+    here = worktree is None or os.path.realpath(os.path.join(git_dir, worktree)) == root
+    if plain and here and not bare:
+        return Location(root, git_dir, common_dir)
     top = _ask_git(root, environ)
     # A work tree that does not hold the folder we came from is none of ours.
     if top is None or not _holds(top, root):

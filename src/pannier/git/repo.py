@@ -218,7 +218,7 @@ class GitRepo:
 
     def config_set(self, key: str, value: str) -> None:
         """Writes a key in the repository's own config."""
-        self._run("config", "--local", "--replace-all", "--", key, value, overrides=())
+        self._run("config", "--local", "--replace-all", key, value, overrides=())
 
     def hooks_dir(self) -> str:
         """Absolute folder that git runs hooks from (core.hooksPath counts)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pannier.core.digest import MD5, Digest
 from pannier.core.errors import (
@@ -37,7 +37,8 @@ from pannier.project.index import Index, OutRef, ignore_rules, load_index
 from pannier.project.project import Project
 from pannier.project.snapshot import Snapshot
 from pannier.project.targets import root_relative
-from pannier.project.workspace import relink, save
+from pannier.project.workspace import relink, save, sweep
+from pannier.store.publishing import put_bytes
 
 _NAME_MAX = 255
 
@@ -72,6 +73,11 @@ class _Task:
     out_path: str
     inside: str = ""
 
+    def on(self, stage: Stage) -> _Task:
+        """The same task on a newer state of its stage."""
+        out = next(out for out in stage.outs if out.path == self.out.path)
+        return replace(self, stage=stage, out=out)
+
     @property
     def is_new(self) -> bool:
         return self.out.digest is None
@@ -85,6 +91,7 @@ def add(
     Raises OutputMissing, OutsideProject, TrackedByGit, PointerIgnored, Overlap, BadPath,
     UnstorableEntries, FileChanged, DiskError.
     """
+    sweep(project)
     index = load_index(project)
     tasks = [_task(project, index, target, options.cwd) for target in targets]
     tasks = list({task.path: task for task in tasks}.values())
@@ -94,9 +101,11 @@ def add(
         project.rwlock, project.root, [project.absolute(task.path) for task in tasks], writing=True
     )
     looks = [snapshots.look(project, task.path, MD5, progress) for task in tasks]
-    pointers: list[str] = []
     changed: list[str] = []
-    for task, look in zip(tasks, looks, strict=True):
+    written: dict[str, Stage] = {}
+    for planned, look in zip(tasks, looks, strict=True):
+        # Two parts of one directory: the second one changes what the first one wrote.
+        task = planned.on(written.get(planned.stage.file, planned.stage))
         if options.save:
             save(project, look, progress)
         else:
@@ -106,10 +115,11 @@ def add(
         stage = _recorded(project, task, look, options)
         changed += ignore_in_git(project, [task.out_path])
         write_pointer(project, stage)
-        pointers.append(stage.file)
+        written[stage.file] = stage
         if options.save and options.relink:
             relink(project, look, progress)
         _note_link(project, stage, task)
+    pointers = list(written)
     to_commit = list(dict.fromkeys([*changed, *pointers]))
     return AddReport(pointers, to_commit, stage_in_git(project, to_commit))
 
@@ -218,6 +228,11 @@ def _updated_directory(
             f"'{task.out_path}' has no recorded content yet",
             hint=f"record it first with 'dvc add {task.out_path}'",
         )
+    if recorded.algorithm != MD5:
+        raise PannierError(
+            f"'{task.out_path}' was recorded by DVC before 3.0, and can only be added as a whole",
+            hint=f"dvc add {task.out_path}",
+        )
     store = project.store_of(recorded.algorithm)
     try:
         old = store.manifest(recorded.hex)
@@ -234,8 +249,9 @@ def _updated_directory(
     new = old.with_changes(removed.paths, added)
     name = new.digest_hex()
     if options.save:
-        project.store.put_bytes(name, new.to_bytes())
-    return Digest(MD5, name), _updated_meta(project, task, look, removed.hexes, len(new))
+        put_bytes(project.store, name, new.to_bytes())
+    replaced = [digest for path, digest in old if new.get(path) is None or path in removed.paths]
+    return Digest(MD5, name), _updated_meta(project, task, look, replaced, len(new))
 
 
 def _updated_meta(

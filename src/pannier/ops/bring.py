@@ -19,7 +19,7 @@ from pannier.formats import pointer
 from pannier.ops.tracking import ignore_in_git, write_pointer
 from pannier.project.project import Project
 from pannier.project.targets import root_relative
-from pannier.project.workspace import scratch_folder
+from pannier.project.workspace import scratch_folder, sweep
 from pannier.store.remote import Remote
 from pannier.store.schemes import open_transport
 from pannier.store.transport import RemoteConfig, Transport
@@ -96,6 +96,7 @@ def bring_in(project: Project, source: str, options: BringOptions, progress: Pro
 
     It appears there whole or not at all. Raises OutputMissing, BadPath, TransferFailed.
     """
+    sweep(project)
     origin = _open_origin(project, source, options.cwd)
     path = _destination(project, origin, options)
     if os.path.lexists(project.absolute(path)) and not options.force:
@@ -148,6 +149,7 @@ def add_to_remote(
 
     Returns (the pointer's path, `.gitignore` files changed). Raises OutputMissing, TransferFailed.
     """
+    sweep(project)
     origin = _open_origin(project, source, options.cwd)
     path = _destination(project, origin, options)
     pointer_path = pointer.pointer_name(path)

@@ -20,6 +20,7 @@ from pannier.core.path import is_within, relative
 from pannier.core.plan import CheckoutPlan, plan_checkout
 from pannier.disk.beneath import Root, has_link_parent
 from pannier.disk.mutex import check_not_busy
+from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
 from pannier.project.index import load_index
 from pannier.project.materialise import Made, Materialiser
@@ -27,7 +28,9 @@ from pannier.project.presence import recorded_manifest
 from pannier.project.project import Project
 from pannier.project.snapshot import ABSENT, DIRECTORY, FILE, OTHER, Snapshot
 from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions, select_outs
+from pannier.project.workspace import scratch_folder, sweep
 from pannier.store.objects import Store
+from pannier.store.statcache import fingerprint
 
 Ask = Callable[[str], bool]
 
@@ -70,6 +73,7 @@ def checkout(
     ask: whether unsaved files may go; asked once, with their names. Raises UnsavedChanges before
     anything of that output is touched, BadTarget, InvalidFile, DiskError, NoSpace.
     """
+    sweep(project)
     selected = select_outs(project, targets, options.targets)
     chosen = [item for item in selected if item.ref.tracked]
     check_not_busy(
@@ -171,7 +175,7 @@ class _Checkout:
         if plan.is_empty and look.kind != ABSENT:
             self._note_link(path, item.ref.out.digest)
             return
-        if plan.missing and plan.delete and not self._options.force:
+        if plan.missing and plan.delete:
             # An incomplete checkout takes nothing away: what is there may be all that is left.
             plan = replace(plan, delete=[])
         if plan.missing and look.kind == ABSENT and not plan.create:
@@ -186,7 +190,10 @@ class _Checkout:
     ) -> tuple[dict[str, str | None], dict[str, str]]:
         """Only a part of the directory was asked for: the rest stays as it is."""
         inside = item.inside
-        kept: dict[str, str | None] = {p: d for p, d in have.items() if is_within(p, inside)}
+        # Also a file that stands where a directory leads to what was asked for.
+        kept: dict[str, str | None] = {
+            p: d for p, d in have.items() if is_within(p, inside) or is_within(inside, p)
+        }
         return kept, {p: d for p, d in want.items() if is_within(p, inside)}
 
     def _other_links(self, look: Snapshot, want: Mapping[str, str], store: Store) -> set[str]:
@@ -299,7 +306,8 @@ class _Checkout:
                 f"'{path}' belongs to no output now, but stays: its data is not in the cache"
             )
             return True
-        _remove(project, look)
+        if not _remove(project, look):
+            return True
         is_dir = look.kind == DIRECTORY
         self.report.deleted.append(self._shown(path) + ("/" if is_dir else ""))
         self.report.files_deleted += len(look.entries())
@@ -318,11 +326,14 @@ def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:
     return False
 
 
-def _remove(project: Project, look: Snapshot) -> None:
+def _remove(project: Project, look: Snapshot) -> bool:
+    """Takes an output away; False when it changed meanwhile, and stays."""
     with Root(project.root) as root:
         if look.kind == FILE:
             root.delete(look.path, look.sources[0].folder.key(0))
-            return
+            return True
+        if _is_all_tracked(look):
+            return _remove_whole(project, root, look)
         for source in look.sources:
             for index, name in enumerate(source.folder.names):
                 root.delete(f"{look.path}/{source.folder.join(name)}", source.folder.key(index))
@@ -330,3 +341,22 @@ def _remove(project: Project, look: Snapshot) -> None:
             for folder in reversed(look.tree.folders):
                 inner = f"{look.path}/{folder.path}" if folder.path else look.path
                 root.delete_folder_if_empty(inner)
+        return True
+
+
+def _is_all_tracked(look: Snapshot, place: str = "") -> bool:
+    """True when the directory (now at place) holds what was looked at and nothing else."""
+    tree = scan(place or look.absolute)
+    now = fingerprint((f.path, f.names, f.stats) for f in tree.folders)
+    return now == look.fingerprint and not (tree.skipped or tree.problems)
+
+
+def _remove_whole(project: Project, root: Root, look: Snapshot) -> bool:
+    """One rename takes a directory away, so that a kill leaves all of it or nothing."""
+    with scratch_folder(project, look.path) as scratch:
+        aside = f"{scratch}/old"
+        root.take(look.path, aside)
+        if _is_all_tracked(look, aside):
+            return True
+        root.place(aside, look.path)
+        return False

@@ -17,7 +17,7 @@ from pannier.project import snapshot as snapshots
 from pannier.project.index import outs_of
 from pannier.project.project import Project
 from pannier.project.targets import ALL_TARGETS, TargetOptions, select_stages
-from pannier.project.workspace import relink, save
+from pannier.project.workspace import relink, save, sweep
 
 Ask = Callable[[str], bool]
 
@@ -50,6 +50,7 @@ def commit(
     ask: shown for a stage whose record would change. Raises CommitDeclined, OutputMissing,
     FileChanged, DiskError.
     """
+    sweep(project)
     stages = select_stages(project, targets, options.targets)
     paths = [project.absolute(ref.path) for stage in stages for ref in outs_of(stage)]
     check_not_busy(project.rwlock, project.root, paths, writing=True)

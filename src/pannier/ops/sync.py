@@ -21,8 +21,10 @@ from pannier.project.used import (
     collect,
     select_used,
 )
+from pannier.project.workspace import sweep
 from pannier.store import transfer
 from pannier.store.objects import Store
+from pannier.store.publishing import put_bytes
 from pannier.store.remote import Remote
 
 
@@ -165,6 +167,7 @@ def fetch(
     Raises TransferFailed when something is there but did not arrive. What is on neither side is
     in the report.
     """
+    sweep(project)
     report = SyncReport()
     for (own, algorithm), wanted in _groups(
         project, targets, options, progress, pushing=False
@@ -210,7 +213,7 @@ def _fetch_group(
     report.missing += [(store.algorithm, name, wanted.labels.get(name, "")) for name in gone]
     # A manifest gets its name last: it is there only when it can be read.
     for name, (data, _) in fresh.items():
-        store.put_bytes(name, data)
+        put_bytes(store, name, data)
         report.transferred += 1
 
 

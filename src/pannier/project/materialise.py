@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pannier.core.errors import FileChanged, NoSpace
+from pannier.core.errors import DiskError, FileChanged, NoSpace
 from pannier.core.events import Progress, Task
 from pannier.core.plan import CheckoutPlan
 from pannier.disk import batches, fsio
 from pannier.disk.beneath import Root
-from pannier.disk.link import COPY, HARDLINK, REFLINK, SYMLINK
-from pannier.disk.pool import BATCH, Pool
+from pannier.disk.link import COPY
 from pannier.disk.walk import FIELDS, StatKey, scan
+from pannier.project.making import Job, Maker, jobs_for_singles, jobs_for_tree
 from pannier.project.project import Project
 from pannier.project.snapshot import (
     DIRECTORY,
@@ -34,11 +33,9 @@ from pannier.project.snapshot import (
 )
 from pannier.project.workspace import scratch_folder
 from pannier.store.objects import Store
-from pannier.store.statcache import DIGEST_SIZE, fingerprint
+from pannier.store.statcache import DIGEST_SIZE
 
-_STAT_BYTES = FIELDS * 8
 _RESERVE_BYTES = 4 << 20
-_TICK_S, _TICKS = 0.002, 4
 
 
 @dataclass(slots=True)
@@ -51,16 +48,6 @@ class Made:
     missing: list[tuple[str, str]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Job:
-    """Files to be made in one scratch directory. paths: relative to the output, one per name."""
-
-    folder: str
-    names: list[str]
-    hexes: list[str]
-    paths: list[str]
-
-
 class Materialiser:
     """Changes one output's place in the workspace."""
 
@@ -69,12 +56,8 @@ class Materialiser:
     ) -> None:
         """before: the place as it is now, digests known. executable: of a single file."""
         self._project, self._before, self._progress = project, before, progress
-        self._executable = executable
         self._store: Store = project.store_of(before.algorithm)
-        self._kinds = [k for k in project.link_kinds() if not (executable and k != REFLINK)]
-        self._kinds += [] if COPY in self._kinds else [COPY]
-        self._fresh: dict[str, StatKey] = {}
-        self._moved_on = True
+        self._maker = Maker(project, self._store, executable, progress)
 
     def apply(self, plan: CheckoutPlan, want: Mapping[str, str], is_dir: bool) -> Made:
         """Raises FileChanged, DiskError, NoSpace; every path is then old or new."""
@@ -91,6 +74,7 @@ class Materialiser:
             else:
                 self._change_whole(plan, scratch, root, is_dir, made, task)
             task.close()
+        made.missing += self._maker.missing
         self._remember(want)
         return made
 
@@ -109,44 +93,50 @@ class Materialiser:
         wanted = plan.create + plan.replace
         if is_dir:
             fsio.make_dir(new)
-            jobs = _jobs_for_tree(new, wanted, "")
+            jobs = jobs_for_tree(new, wanted, "")
         else:
-            jobs = [_Job(scratch, ["new"], [wanted[0][1]], [""])] if wanted else []
-        done = self._make(jobs, made, task)
-        if wanted and not done and not is_dir:
-            return
-        if not wanted and not is_dir:
-            self._delete_whole(plan, root, made)
+            jobs = [Job(scratch, ["new"], [wanted[0][1]], [""])] if wanted else []
+        done = self._maker.make(jobs, task)
+        if not done and not is_dir:
             return
         path = self._before.path
         if root.stat(path) is None:
             root.place(new, path)
             made.created += len(done)
             return
-        self._swap_whole(root, new, path)
+        before = self._before
+        if before.kind == DIRECTORY:
+            self._swap_folder(root, new, path, self._keys())
+        else:
+            root.swap(new, path, before.sources[0].folder.key(0) if before.sources else None)
         made.replaced += 1
         made.deleted += len(plan.delete)
 
-    def _swap_whole(self, root: Root, new: str, path: str) -> None:
-        before = self._before
-        if before.kind == FILE:
-            source = before.sources[0]
-            root.swap(new, path, source.folder.key(0))
-            return
-        root.swap(new, path, None)
-        if before.kind == DIRECTORY and before.tree is not None:
-            now = scan(new)
-            same = fingerprint((f.path, f.names, f.stats) for f in now.folders)
-            if same != before.fingerprint:
-                root.swap(new, path, None)
-                raise FileChanged(before.absolute)
+    def _swap_folder(self, root: Root, new: str, path: str, expected: dict[str, StatKey]) -> None:
+        """Puts new in the place of a directory, if that holds the expected files and no others.
 
-    def _delete_whole(self, plan: CheckoutPlan, root: Root, made: Made) -> None:
-        for _ in plan.delete:
-            before = self._before
-            key = before.sources[0].folder.key(0) if before.sources else None
-            root.delete(before.path, key)
-            made.deleted += 1
+        Anything else in it, also what is never part of data (`.git`, ignored files), makes the
+        names go back: it would be deleted unseen.
+        """
+        root.swap(new, path, None)
+        now = scan(new)
+        found = {
+            folder.join(name): folder.key(index)
+            for folder in now.folders
+            for index, name in enumerate(folder.names)
+        }
+        if now.skipped or now.problems or _without_ctime(found) != _without_ctime(expected):
+            root.swap(new, path, None)
+            strange = [name for name, _ in now.skipped + now.problems]
+            strange += sorted(found.keys() - expected.keys())
+            if strange:
+                raise DiskError(
+                    f"{root.path}/{path}",
+                    errno.ENOTEMPTY,
+                    f"it must make room, but holds what is not part of the data: '{strange[0]}'",
+                    hint="move that away and repeat the command",
+                )
+            raise FileChanged(f"{root.path}/{path}")
 
     # -- inside a directory: one rename a path ----
 
@@ -163,63 +153,43 @@ class Materialiser:
                 singles.append((path, name))
             else:
                 trees.setdefault(top, []).append((path, name))
-        prefix = self._before.path
-        blocked = self._clear_the_way(plan, trees, root, made)
+        jobs: list[Job] = []
+        tops: dict[str, str] = {}
         for number, (top, entries) in enumerate(trees.items()):
-            new = f"{scratch}/t{number}"
-            fsio.make_dir(new)
-            done = self._make(_jobs_for_tree(new, entries, top), made, task)
-            if done:
-                root.place(new, f"{prefix}/{top}")
-                made.created += len(done)
-        self._change_singles(singles, scratch, root, made, task)
-        self._delete([p for p in plan.delete if p not in blocked], root, made)
-
-    def _clear_the_way(
-        self,
-        plan: CheckoutPlan,
-        trees: Mapping[str, list[tuple[str, str]]],
-        root: Root,
-        made: Made,
-    ) -> set[str]:
-        """Deletes files that stand where a new directory belongs; they are in the store."""
-        standing = {path for path in plan.delete if path in trees}
-        self._delete(sorted(standing), root, made)
-        return standing
-
-    def _change_singles(
-        self,
-        singles: list[tuple[str, str]],
-        scratch: str,
-        root: Root,
-        made: Made,
-        task: Task,
-    ) -> None:
-        folder = f"{scratch}/s"
-        fsio.make_dir(folder)
+            tops[top] = f"{scratch}/t{number}"
+            fsio.make_dir(tops[top])
+            jobs += jobs_for_tree(tops[top], entries, top)
+        made_as = jobs_for_singles(f"{scratch}/s", singles, jobs)
+        done = self._maker.make(jobs, task)
+        news = {
+            top: new for top, new in tops.items() if any(path in done for path, _ in trees[top])
+        } | {path: new for path, new in made_as.items() if path in done}
         keys = self._keys()
+        gone = self._put_in_place(news, there, keys, root)
+        made.replaced += len(news.keys() & keys.keys())
+        made.created += len(done) - len(made_as.keys() & keys.keys() & done)
+        made.deleted += len(gone - news.keys())
+        self._delete([p for p in plan.delete if p not in gone], root, made)
+
+    def _put_in_place(
+        self, news: Mapping[str, str], there: set[str], keys: dict[str, StatKey], root: Root
+    ) -> set[str]:
+        """One rename a path; returns the paths of old files that are gone by it."""
         prefix = self._before.path
-        jobs = [
-            _Job(
-                folder,
-                [str(at + i) for i in range(len(part))],
-                [name for _, name in part],
-                [path for path, _ in part],
-            )
-            for at in range(0, len(singles), BATCH)
-            if (part := singles[at : at + BATCH])
-        ]
-        done = self._make(jobs, made, task)
-        for number, (path, _) in enumerate(singles):
-            if path not in done:
-                continue
+        gone: set[str] = set()
+        for path, new in news.items():
             target = f"{prefix}/{path}"
             if path in keys:
-                root.swap(f"{folder}/{number}", target, keys[path])
-                made.replaced += 1
+                root.swap(new, target, keys[path])
+                gone.add(path)
+            elif path in there:
+                below = {p: key for p, key in keys.items() if p.startswith(path + "/")}
+                inner = {p[len(path) + 1 :]: key for p, key in below.items()}
+                self._swap_folder(root, new, target, inner)
+                gone.update(below)
             else:
-                root.place(f"{folder}/{number}", target)
-                made.created += 1
+                root.place(new, target)
+        return gone
 
     def _keys(self) -> dict[str, StatKey]:
         """Stats of the files that are there, by path relative to the output."""
@@ -245,109 +215,9 @@ class Materialiser:
         for folder in sorted(folders, key=len, reverse=True):
             root.delete_folder_if_empty(f"{prefix}/{folder}")
 
-    # -- making files from objects ----
-
-    def _make(self, jobs: list[_Job], made: Made, task: Task) -> set[str]:
-        """Makes files of the first kind of link that works; returns the paths that were made."""
-        if not jobs:
-            return set()
-        done: set[str] = set()
-        for kind in self._kinds:
-            known = {
-                id(job): self._store.verified_stats(job.hexes)
-                for job in jobs
-                if kind in (HARDLINK, SYMLINK)
-            }
-            jobs = self._make_kind(jobs, kind, known, made, task, done)
-            if not jobs:
-                break
-        self._moved_on = self._moved_on and self._clock_moves_on()
-        return done
-
-    def _clock_moves_on(self) -> bool:
-        """Waits until the file system's clock is past the files just made, before they are named.
-
-        Then a later edit cannot have the same time stamp. One tick of the kernel, 4 ms at most;
-        a file system with coarser stamps is not waited for.
-        """
-        newest = max((key[0] for key in self._fresh.values()), default=0)
-        for _ in range(_TICKS):
-            if self._project.clock_ns() > newest:
-                return True
-            time.sleep(_TICK_S)
-        return False
-
-    def _make_kind(
-        self,
-        jobs: list[_Job],
-        kind: str,
-        known: Mapping[int, bytes],
-        made: Made,
-        task: Task,
-        done: set[str],
-    ) -> list[_Job]:
-        never = bytes(_STAT_BYTES)
-        store = self._store
-        again: list[_Job] = []
-        calls = (
-            (
-                store.root,
-                job.hexes,
-                known.get(id(job), never * len(job.hexes)),
-                job.folder,
-                job.names,
-                kind,
-                self._executable,
-                store.algorithm,
-            )
-            for job in jobs
-        )
-        with Pool(batches, len(jobs)) as pool:
-            for number, (outcomes, _objects, files) in pool.map("link_out_batch", calls):
-                job = jobs[number]
-                if outcomes.count(batches.DONE) == len(outcomes):
-                    done.update(job.paths)
-                    self._note_made(job.paths, files)
-                else:
-                    retry = self._sort_out(job, outcomes, files, made, done)
-                    if retry is not None:
-                        again.append(retry)
-                task.advance(len(job.names))
-        return again
-
-    def _note_made(self, paths: list[str], files: bytes) -> None:
-        numbers = array("q", files)
-        fresh = self._fresh
-        for index, path in enumerate(paths):
-            m, c, s, i = numbers[index * FIELDS : (index + 1) * FIELDS]
-            fresh[path] = (m, c, s, i)
-
-    def _sort_out(
-        self, job: _Job, outcomes: bytes, files: bytes, made: Made, done: set[str]
-    ) -> _Job | None:
-        """Takes a batch with failures apart; returns what another kind of link should try."""
-        retry = _Job(job.folder, [], [], [])
-        for at, outcome in enumerate(outcomes):
-            path, name = job.paths[at], job.hexes[at]
-            if outcome == batches.DONE:
-                done.add(path)
-                self._note_made([path], files[at * _STAT_BYTES : (at + 1) * _STAT_BYTES])
-            elif outcome == batches.CANNOT:
-                retry.names.append(job.names[at])
-                retry.hexes.append(name)
-                retry.paths.append(path)
-            else:
-                if outcome == batches.CORRUPT:
-                    self._store.quarantine(name)
-                    self._progress.warn(
-                        f"object {name} in the cache was damaged and is in quarantine now"
-                    )
-                made.missing.append((path, name))
-        return retry if retry.names else None
-
     def _check_space(self, plan: CheckoutPlan) -> None:
         """Fails before anything is touched when copies cannot fit."""
-        if self._kinds[0] != COPY:
+        if self._maker.kinds[0] != COPY:
             return
         names = [name for _, name in plan.create + plan.replace]
         stats = array("q", batches.stat_batch(self._store.root, names))
@@ -373,31 +243,38 @@ class Materialiser:
         after = look(project, before.path, before.algorithm, self._progress)
         if after.kind not in (FILE, DIRECTORY):
             return
+        linked = self._maker.links
         names: list[str] = []
         stats: list[bytes] = []
-        linked = self._kinds[0] in (HARDLINK, SYMLINK)
         for source in load_sources(project, after):
             folder = source.folder
-            for index, name in enumerate(folder.names):
-                path = folder.join(name) if after.kind == DIRECTORY else ""
-                fresh = self._fresh.get(path)
-                if fresh is None:
-                    continue
-                key = folder.key(index)
-                if (key[0], key[2], key[3]) != (fresh[0], fresh[2], fresh[3]):
-                    continue
-                digest = want[path]
+            paths = [folder.join(n) for n in folder.names] if after.kind == DIRECTORY else [""]
+            same = self._maker.same_as_made(folder, paths)
+            if not same:
+                continue
+            digests = [want[paths[index]] for index in same]
+            if linked:
+                names += digests
+            settled = linked or self._maker.moved_on
+            if len(same) == len(paths):
+                source.digests[:] = bytes.fromhex("".join(digests))
+                source.settled[:] = bytes([settled]) * len(paths)
+                stats.append(folder.stats.tobytes())
+                continue
+            for index, digest in zip(same, digests, strict=True):
                 at = index * DIGEST_SIZE
                 source.digests[at : at + DIGEST_SIZE] = bytes.fromhex(digest)
-                source.settled[index] = linked or self._moved_on
-                if linked:
-                    names.append(digest)
-                    stats.append(folder.stats[index * FIELDS : (index + 1) * FIELDS].tobytes())
+                source.settled[index] = settled
+                stats.append(folder.stats[index * FIELDS : (index + 1) * FIELDS].tobytes())
         if linked and names:
             self._store.note_verified(names, b"".join(stats), flushed=False)
         if all(not source.unknown() for source in after.sources):
             conclude(project, after)
         remember(project, after, flushed=False)
+
+
+def _without_ctime(keys: Mapping[str, StatKey]) -> dict[str, tuple[int, int, int]]:
+    return {path: (key[0], key[2], key[3]) for path, key in keys.items()}
 
 
 def _first_missing(path: str, there: set[str]) -> str | None:
@@ -408,27 +285,3 @@ def _first_missing(path: str, there: set[str]) -> str | None:
         missing = parent
         parent = parent.rpartition("/")[0]
     return missing
-
-
-def _jobs_for_tree(new: str, entries: Iterable[tuple[str, str]], top: str) -> list[_Job]:
-    """Makes the directories of a new tree and groups its files by directory."""
-    by_folder: dict[str, list[tuple[str, str]]] = {}
-    skip = len(top) + 1 if top else 0
-    for path, name in entries:
-        by_folder.setdefault(path[skip:].rpartition("/")[0], []).append((path, name))
-    jobs = []
-    for folder in sorted(by_folder):
-        place = f"{new}/{folder}" if folder else new
-        fsio.make_dirs(place)
-        rows = by_folder[folder]
-        for at in range(0, len(rows), BATCH):
-            part = rows[at : at + BATCH]
-            jobs.append(
-                _Job(
-                    place,
-                    [path.rpartition("/")[2] for path, _ in part],
-                    [name for _, name in part],
-                    [path for path, _ in part],
-                )
-            )
-    return jobs

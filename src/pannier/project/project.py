@@ -15,6 +15,7 @@ from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo
 from pannier.project.settings import Settings, load_settings
 from pannier.store.objects import Store
+from pannier.store.publishing import Staging
 from pannier.store.statcache import StatCache
 
 _DEFAULT_KINDS = ["reflink", "copy"]
@@ -65,8 +66,8 @@ class Project:
                 self._kinds = [link.COPY]
             else:
                 fsio.make_dirs(self.scratch)
-                self.store.make_dir(self.store.root)
-                working = link.probe(self.store.root, self.scratch)
+                with Staging(self.store) as staging:
+                    working = link.probe(staging.path, self.scratch)
                 self._kinds = [kind for kind in wanted if kind in working] or [link.COPY]
         return self._kinds
 

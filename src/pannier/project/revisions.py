@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pannier.core.errors import DiskError, GitError
-from pannier.git.objects import FOLDER, SUBMODULE, Tree
+from pannier.git.objects import FOLDER, SUBMODULE, SYMLINK, Tree
 from pannier.git.repo import GitRepo
 
 WORKSPACE = "workspace"
@@ -113,9 +113,12 @@ class WorkspaceTree:
 
 
 class _Folder(NamedTuple):
-    """What an index wants of one Git tree: files by name, and folders that hold such files."""
+    """What an index wants of one Git tree: files, and folders that hold such files.
 
-    files: tuple[str, ...]
+    files: (name, object), the object None for a symbolic link.
+    """
+
+    files: tuple[tuple[str, str | None], ...]
     folders: tuple[tuple[str, _Folder], ...]
     is_project: bool
 
@@ -157,6 +160,7 @@ class RevisionTree:
         self.git, self.sha, self.subdir = git, sha, subdir
         self._memo = memo if memo is not None else TreeMemo()
         self._root: str | None = None
+        self._listed: dict[str, str] = {}
 
     def read(self, path: str) -> bytes | None:
         return self.read_many([path]).get(path)
@@ -172,6 +176,9 @@ class RevisionTree:
         return {path: read[oid] for path, oid in named.items()}
 
     def oid(self, path: str) -> str | None:
+        listed = self._listed.get(path)
+        if listed is not None:
+            return listed
         found = self._find(path)
         return None if found is None or found[0] in (FOLDER, SUBMODULE) else found[1]
 
@@ -215,12 +222,14 @@ class RevisionTree:
         stack = [("", self._folder(project))]
         while stack:
             prefix, folder = stack.pop()
-            for name in folder.files:
+            for name, oid in folder.files:
                 count += 1
                 if count > _MAX_STAGE_FILES:  # a few objects suffice: ten times one folder, nested
                     raise GitError(f"commit {self.sha} has over a million stage files")
                 path = prefix + name
                 if skip is None or not skip(path, False):
+                    if oid is not None:
+                        self._listed[path] = oid
                     yield path
             for name, inner in reversed(folder.folders):
                 if skip is None or not skip(prefix + name, True):
@@ -257,7 +266,11 @@ class RevisionTree:
                 continue
             named = ((n, made.get(o) or known[o]) for n, o in folders)
             made[oid] = _Folder(
-                files=tuple(n for n, (mode, _) in rows if mode != FOLDER and _is_wanted(n)),
+                files=tuple(
+                    (n, None if mode == SYMLINK else o)
+                    for n, (mode, o) in rows
+                    if mode not in (FOLDER, SUBMODULE) and _is_wanted(n)
+                ),
                 folders=tuple(
                     (n, f) for n, f in named if (f.files or f.folders) and not f.is_project
                 ),

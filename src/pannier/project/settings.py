@@ -48,6 +48,14 @@ def find_root(start: str) -> str:
     return path
 
 
+def dvc_dir_of(start: str) -> str | None:
+    """The `.dvc` of the project that start lies in, None outside of any."""
+    try:
+        return f"{find_root(start)}/.dvc"
+    except NotInProject:
+        return None
+
+
 # -- where the files are -------------------------------------------------------------------------
 
 
@@ -282,27 +290,29 @@ class Settings:
         return RemoteConfig(name.lower(), url, options, frozenset(mine - {"url"}))
 
     def _options(self, name: str) -> dict[str, tuple[str, bool]]:
-        """A remote's options, each with whether it comes from the user's own levels."""
+        """A remote's options, each with whether it comes from the user's own levels.
+
+        Raises ConfigError for one that counts only from there and is given by the project alone.
+        """
         found: dict[str, tuple[str, bool]] = {}
+        refused: dict[str, str] = {}
         for level in self.levels:
             remotes = level.tree.get("remote")
             section = remotes.get(name) if isinstance(remotes, dict) else None
             for option, value in (section or {}).items():
                 text, own = as_text(value), level.name != REPO
                 if not own and schema.is_protected(option, text):
-                    self._warn_of(name, option)
+                    refused[option] = text
                 else:
                     found[option] = text, own
+        for option in refused.keys() - found.keys():
+            raise ConfigError(
+                f"'{option}' of remote '{name}' in .dvc/config runs a program or names a file of"
+                " credentials, so it counts only from your own settings",
+                hint=f"if you trust it: dvc remote modify --local {name} {option}"
+                f" '{refused[option]}'",
+            )
         return found
-
-    def _warn_of(self, name: str, option: str) -> None:
-        text = (
-            f"'{option}' of remote '{name}' in .dvc/config is not used: what runs a program or"
-            " names a credential file counts only from your own settings. If you trust it:"
-            f" dvc remote modify --local {name} {option} <value>"
-        )
-        if text not in self.warnings:
-            self.warnings.append(text)
 
     def secret_values(self) -> set[str]:
         """Values that must not be shown."""

@@ -31,6 +31,8 @@ from pannier.project.snapshot import (
 )
 from pannier.store.intake import RACY_NS, Intake, Source
 from pannier.store.objects import Store
+from pannier.store.publishing import put_bytes, settle
+from pannier.store.publishing import sweep as sweep_store
 
 
 def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
@@ -45,13 +47,15 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
     intake = Intake(store, kinds, snapshot.clock_ns, progress)
     sources = load_sources(project, snapshot)
     intake.put(sources)
+    if not intake.flushed_all:
+        settle(store, (name for source in sources for name in source.hexes()))
     snapshot.digest = None
     conclude(project, snapshot)
     if snapshot.digest is None:
         return
     digest = snapshot.digest
     if snapshot.kind == DIRECTORY:
-        store.put_bytes(digest.hex, snapshot.manifest().to_bytes())
+        put_bytes(store, digest.hex, snapshot.manifest().to_bytes())
     same_disk = os.stat(store.root).st_dev == os.stat(os.path.dirname(snapshot.absolute)).st_dev
     remember(project, snapshot, flushed=intake.flushed_all and same_disk)
     note_present(project, snapshot)
@@ -148,8 +152,8 @@ def scratch_folder(project: Project, path: str) -> Iterator[str]:
     if os.stat(parent).st_dev == os.stat(project.scratch).st_dev:
         folder = f"{project.scratch}/{name}"
     else:
+        _sweep_folders(parent, ".pannier-wt-")
         folder = f"{parent}/.pannier-{name}"
-    sweep_scratch(project)
     fsio.make_dir(folder, 0o700)
     try:
         yield folder
@@ -157,11 +161,27 @@ def scratch_folder(project: Project, path: str) -> Iterator[str]:
         fsio.remove_tree(folder)
 
 
-def sweep_scratch(project: Project) -> None:
-    """Removes what killed runs left behind; the project lock is held, so nobody works there."""
-    for entry in os.scandir(project.scratch):
-        pid = entry.name.split("-")[1] if entry.name.count("-") >= 2 else ""
-        if entry.name.startswith("wt-") and pid != str(os.getpid()):
+def sweep(project: Project) -> None:
+    """Removes what killed runs left behind, here and in the store.
+
+    For the start of a command: the project lock is held and nothing of our own is there yet.
+    """
+    sweep_store(project.store)
+    try:
+        entries = list(os.scandir(project.scratch))
+    except FileNotFoundError:
+        return
+    _sweep_folders(project.scratch, "wt-")
+    for entry in entries:
+        if entry.name.endswith((".pannier-tmp", ".pannier-probe.2")) or entry.name.startswith(
+            "clock-"
+        ):
+            pid = entry.name.strip(".").removeprefix("clock-").partition("-")[0]
+            if not (pid.isdigit() and os.path.exists(f"/proc/{pid}")) or pid == str(os.getpid()):
+                fsio.remove_if_there(entry.path)
+
+
+def _sweep_folders(parent: str, prefix: str) -> None:
+    for entry in os.scandir(parent):
+        if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
             fsio.remove_tree(entry.path)
-        elif entry.name.endswith(".pannier-tmp"):
-            fsio.remove_if_there(entry.path)

@@ -11,14 +11,16 @@ import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from pannier.core.errors import FileChanged, NoSpace
 from pannier.core.events import Progress
 from pannier.disk import batches, fsio
 from pannier.disk.link import COPY, HARDLINK, REFLINK, SYMLINK
 from pannier.disk.pool import BATCH, Pool
-from pannier.disk.walk import FIELDS, Folder
+from pannier.disk.walk import FIELDS, STAT_BYTES, Folder
 from pannier.store.objects import Store
+from pannier.store.publishing import Staging, flush_names
 from pannier.store.statcache import DIGEST_SIZE, UNKNOWN
 
 RACY_NS = 2_000_000_000
@@ -26,7 +28,6 @@ RACY_NS = 2_000_000_000
 
 _GROUP_FILES = 200_000
 _GROUP_BYTES = 16 << 30
-_STAT_BYTES = FIELDS * 8
 _RESERVE_BYTES = 4 << 20
 
 
@@ -156,6 +157,10 @@ def _note_reads(part: _Slice, columns: batches.ReadColumns, clock_ns: int) -> li
     """Enters what a batch read; returns the indexes of files that were gone."""
     digests, stats, flags, errors = columns
     source = part.source
+    first, count = part.indexes[0], len(part.indexes)
+    if not errors and part.indexes[-1] - first + 1 == count:
+        _note_run(source, first, count, columns, clock_ns)
+        return []
     failed = dict(errors)
     gone = []
     for at, index in enumerate(part.indexes):
@@ -170,12 +175,35 @@ def _note_reads(part: _Slice, columns: batches.ReadColumns, clock_ns: int) -> li
         source.digests[index * DIGEST_SIZE : (index + 1) * DIGEST_SIZE] = digests[
             at * DIGEST_SIZE : (at + 1) * DIGEST_SIZE
         ]
-        source.set_stats(index, stats[at * _STAT_BYTES : (at + 1) * _STAT_BYTES])
+        source.set_stats(index, stats[at * STAT_BYTES : (at + 1) * STAT_BYTES])
         source.flags[index] = flags[at]
         mtime, ctime = source.folder.stats[index * FIELDS], source.folder.stats[index * FIELDS + 1]
         racy = abs(clock_ns - mtime) < RACY_NS or abs(clock_ns - ctime) < RACY_NS
         source.settled[index] = bool(flags[at] & batches.SETTLED) and not racy
     return gone
+
+
+def _note_run(
+    source: Source, first: int, count: int, columns: batches.ReadColumns, clock_ns: int
+) -> None:
+    """Enters a batch without failures whose files stand side by side: whole columns at once."""
+    digests, stats, flags, _ = columns
+    end = first + count
+    source.digests[first * DIGEST_SIZE : end * DIGEST_SIZE] = digests
+    fresh = array("q", stats)
+    source.folder.stats[first * FIELDS : end * FIELDS] = fresh
+    source.flags[first:end] = flags
+    low, high = clock_ns - RACY_NS, clock_ns + RACY_NS
+    settled = bytes([flag & batches.SETTLED for flag in flags])
+    times = fresh[0::FIELDS] + fresh[1::FIELDS]
+    if max(times) > low:
+        settled = bytes(
+            [
+                flag and not (low < fresh[at] < high or low < fresh[at + 1] < high)
+                for flag, at in zip(settled, range(0, count * FIELDS, FIELDS), strict=True)
+            ]
+        )
+    source.settled[first:end] = settled
 
 
 class Intake:
@@ -204,18 +232,12 @@ class Intake:
 
     def _put_links(self, sources: list[Source]) -> None:
         store = self._store
-        fresh = {id(source): set(source.unknown()) for source in sources}
         hash_unknown(sources, store.algorithm, self._clock_ns, self._progress)
         by_source = [(source, source.hexes()) for source in sources]
         every = {name for _, names in by_source for name in names}
         here = store.present(every)
-        met = {
-            names[index]
-            for source, names in by_source
-            for index in fresh[id(source)]
-            if index < len(names) and names[index] in here
-        }
-        here -= self._damaged_twins(met, by_source)
+        # A good file repairs its damaged twin: what is here must be what its name says.
+        here -= store.verify(sorted(here))
         wanted: list[tuple[Source, list[int]]] = []
         taken: set[str] = set()
         for source, names in by_source:
@@ -232,20 +254,17 @@ class Intake:
             wanted.append((source, indexes))
         self._link(_slices(wanted))
 
-    def _damaged_twins(self, met: set[str], by_source: list[tuple[Source, list[str]]]) -> set[str]:
-        """Objects that exist under a digest just computed, but hold other bytes: now put aside."""
-        return self._store.verify(sorted(met)) if met else set()
-
     def _link(self, work: list[_Slice]) -> None:
         if not work:
             return
         store = self._store
         hexes = [[part.source.hex(index) for index in part.indexes] for part in work]
-        store_folders = store.make_prefixes(name for names in hexes for name in names)
+        store.make_prefixes(name for names in hexes for name in names)
         total = sum(map(len, hexes))
         task = self._progress.task("Adding to the cache", total)
         with fsio.barrier(store.root) as barrier:
-            self._flush(barrier, _few(p.source.path(i) for p in work for i in p.indexes))
+            barrier.flush(fsio.at_most_few(p.source.path(i) for p in work for i in p.indexes))
+            self._note_flush(total)
             calls = (
                 (part.source.base, part.names, part.stats, names, store.root)
                 for part, names in zip(work, hexes, strict=True)
@@ -253,13 +272,14 @@ class Intake:
             again: list[tuple[Source, list[int]]] = []
             done_names: list[str] = []
             done_stats: list[bytes] = []
+            met_late: set[str] = set()
             with Pool(batches, len(work)) as pool:
                 for number, (outcomes, stats) in pool.map("link_in_batch", calls):
                     part = work[number]
                     task.advance(len(part.indexes))
                     retry = []
                     for at, index in enumerate(part.indexes):
-                        key = stats[at * _STAT_BYTES : (at + 1) * _STAT_BYTES]
+                        key = stats[at * STAT_BYTES : (at + 1) * STAT_BYTES]
                         if outcomes[at] == batches.DONE:
                             part.source.set_stats(index, key)
                             done_names.append(hexes[number][at])
@@ -268,10 +288,18 @@ class Intake:
                             raise FileChanged(part.source.path(index))
                         elif outcomes[at] == batches.CANNOT:
                             retry.append(index)
+                        else:
+                            met_late.add(hexes[number][at])
                     again.append((part.source, retry))
-            self._flush_names(barrier, store_folders)
+            flush_names(store, barrier, done_names)
         task.close()
-        store.note_verified(done_names, b"".join(done_stats), flushed=True)
+        store.note_verified(done_names, b"".join(done_stats), flushed=fsio.policy != "none")
+        damaged = store.verify(sorted(met_late))
+        if damaged:
+            # Another process published the same name meanwhile, and its bytes are wrong.
+            for part, names in zip(work, hexes, strict=True):
+                wanted = [i for i, n in zip(part.indexes, names, strict=True) if n in damaged]
+                again.append((part.source, wanted))
         copies = _slices(again)
         if copies:
             self._copy_group(copies, lambda count: None)
@@ -281,8 +309,11 @@ class Intake:
     def _put_copies(self, sources: list[Source]) -> None:
         store = self._store
         wanted = []
-        known = {name for source in sources for name in source.hexes()}
-        missing = store.missing(known - {UNKNOWN.hex()}) | {UNKNOWN.hex()}
+        unknown = UNKNOWN.hex()
+        known = {name for source in sources for name in source.hexes()} - {unknown}
+        here = store.present(known)
+        here -= store.verify(sorted(here))
+        missing = known - here | {unknown}
         for source in sources:
             wanted.append((source, [i for i, n in enumerate(source.hexes()) if n in missing]))
         work = _slices(wanted)
@@ -315,12 +346,10 @@ class Intake:
         clone = REFLINK in self._kinds and self._kinds[0] != COPY
         gone: list[tuple[Source, list[int]]] = []
         staged: list[tuple[int, str]] = []
-        with store.staging() as staging, fsio.barrier(store.root) as barrier:
-            firsts = [0]
-            for part in work:
-                firsts.append(firsts[-1] + len(part.indexes))
+        with Staging(store) as staging:
+            firsts = list(accumulate((len(part.indexes) for part in work), initial=0))
             calls = (
-                (part.source.base, part.names, staging, first, clone, store.algorithm)
+                (part.source.base, part.names, staging.path, first, clone, store.algorithm)
                 for part, first in zip(work, firsts[:-1], strict=True)
             )
             with Pool(batches, len(work)) as pool:
@@ -333,62 +362,16 @@ class Intake:
                         if index not in skip:
                             staged.append((firsts[number] + at, part.source.hex(index)))
                     advance(len(part.indexes))
-            self._publish(staging, staged, barrier)
+            met = store.present({name for _, name in staged})
+            met -= store.verify(sorted(met))
+            self._note_flush(len(staged) - len(met))
+            staging.publish(item for item in staged if item[1] not in met)
         return gone
 
-    def _publish(self, staging: str, staged: list[tuple[int, str]], barrier: fsio.Barrier) -> None:
-        store = self._store
-        met = store.present({name for _, name in staged})
-        met -= store.verify(sorted(met)) if met else set()
-        fresh: dict[str, int] = {}
-        for number, name in staged:
-            if name not in met:
-                fresh.setdefault(name, number)
-        names, numbers = list(fresh), list(fresh.values())
-        self._flush(barrier, _few(f"{staging}/{number}" for number in numbers))
-        folders = store.make_prefixes(names)
-        calls = [
-            (staging, numbers[at : at + BATCH], names[at : at + BATCH], store.root)
-            for at in range(0, len(names), BATCH)
-        ]
-        published: list[str] = []
-        stats: list[bytes] = []
-        met_late: dict[str, int] = {}
-        with Pool(batches, len(calls)) as pool:
-            for number, (outcomes, found) in pool.map("publish_batch", calls):
-                for at, name in enumerate(calls[number][2]):
-                    if outcomes[at] == batches.DONE:
-                        published.append(name)
-                        stats.append(found[at * _STAT_BYTES : (at + 1) * _STAT_BYTES])
-                    else:
-                        met_late[name] = calls[number][1][at]
-        # Somebody else published the same name meanwhile: theirs stays, if it is what it says.
-        for name in store.verify(sorted(met_late)) if met_late else ():
-            fsio.publish(f"{staging}/{met_late[name]}", store.path(name))
-        self._flush_names(barrier, folders)
-        store.note_verified(published, b"".join(stats), flushed=True)
-
-    def _flush(self, barrier: fsio.Barrier, files: list[str] | None) -> None:
-        barrier.flush(files)
-        self.flushed_all = self.flushed_all or (files is None and fsio.policy != "none")
-
-    def _flush_names(self, barrier: fsio.Barrier, folders: list[str]) -> None:
-        few = _few([*folders, self._store.root] if folders else [])
-        if few is None:
-            barrier.flush()
-            return
-        for folder in few:
-            fsio.sync_dir(folder)
-
-
-def _few(paths: Iterable[str]) -> list[str] | None:
-    """The paths if they are few enough to be flushed one by one, else None."""
-    taken = []
-    for path in paths:
-        taken.append(path)
-        if len(taken) > fsio.FLUSH_FEW:
-            return None
-    return taken
+    def _note_flush(self, count: int) -> None:
+        """A barrier for many files flushes the whole file system, the user's files with it."""
+        if count > fsio.FLUSH_FEW and fsio.policy == "batch":
+            self.flushed_all = True
 
 
 def _groups(work: list[_Slice]) -> Iterator[list[_Slice]]:

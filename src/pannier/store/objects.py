@@ -8,7 +8,6 @@ staging folders, `quarantine/` what turned out to be damaged. The root is `<cach
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -23,16 +22,17 @@ from pannier.core.manifest import Manifest, parse_manifest
 from pannier.disk import batches, fsio
 from pannier.disk.hashing import hash_bytes
 from pannier.disk.pool import BATCH, Pool
-from pannier.disk.walk import FIELDS, stat_key
+from pannier.disk.walk import STAT_BYTES
 from pannier.store.statcache import OBJECTS, FolderRow, StatCache
 
 _LIST_ABOVE = 1500
 """Asking for one object costs one lstat, listing costs all names: up to here we ask."""
 
 _HEX_PREFIXES = [f"{number:02x}" for number in range(256)]
-_STAT_BYTES = FIELDS * 8
-_NEVER = bytes(_STAT_BYTES)
+_NEVER = bytes(STAT_BYTES)
 _NEW_DIR_MODE, _SHARED_DIR_MODE = 0o777, 0o2775
+_FLUSHED_AFTER_NS = 600_000_000_000
+"""The kernel writes everything back within half a minute; ten minutes are beyond doubt."""
 
 
 @dataclass(slots=True)
@@ -44,9 +44,14 @@ class Store:
     algorithm: str = MD5
     shared: bool = False
     _manifests: dict[str, Manifest] = field(default_factory=dict)
+    _flushed: set[str] = field(default_factory=set)
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name[:2]}/{name[2:]}"
+
+    def folder(self, name: str) -> str:
+        """The folder of an object."""
+        return f"{self.root}/{name[:2]}"
 
     def has(self, name: str) -> bool:
         return os.path.lexists(self.path(name))
@@ -85,6 +90,10 @@ class Store:
         if not newest or (racy_after_ns is not None and newest > racy_after_ns):
             return b""
         return hashlib.blake2b(times.tobytes(), digest_size=16).digest()
+
+    def is_flushed(self, name: str) -> bool:
+        """True when this process itself put the object and flushed it."""
+        return name in self._flushed
 
     # -- reading ----
 
@@ -138,14 +147,20 @@ class Store:
             if row is None:
                 continue
             for index, rest in enumerate(row.names):
-                known[prefix + rest] = row.stats[index * _STAT_BYTES : (index + 1) * _STAT_BYTES]
+                known[prefix + rest] = row.stats[index * STAT_BYTES : (index + 1) * STAT_BYTES]
         return b"".join([known.get(name, _NEVER) for name in names])
 
     def note_verified(self, names: Iterable[str], stats: bytes, *, flushed: bool) -> None:
-        """Remembers that these objects' bytes are what their names say, under these stats."""
+        """Remembers that these objects' bytes are what their names say, under these stats.
+
+        flushed: bytes and names were flushed, here and now.
+        """
+        names = list(names)
+        if flushed:
+            self._flushed.update(names)
         by_prefix: dict[str, dict[str, bytes]] = defaultdict(dict)
         for index, name in enumerate(names):
-            key = stats[index * _STAT_BYTES : (index + 1) * _STAT_BYTES]
+            key = stats[index * STAT_BYTES : (index + 1) * STAT_BYTES]
             if key != _NEVER:
                 by_prefix[name[:2]][name[2:]] = key
         paths = [f"{self.root}/{prefix}" for prefix in by_prefix]
@@ -156,7 +171,7 @@ class Store:
             old = old_rows.get(path)
             if old is not None:
                 for index, rest in enumerate(old.names):
-                    new.setdefault(rest, old.stats[index * _STAT_BYTES : (index + 1) * _STAT_BYTES])
+                    new.setdefault(rest, old.stats[index * STAT_BYTES : (index + 1) * STAT_BYTES])
             rows.append((path, FolderRow(list(new), b"".join(new.values()), b"")))
         self.statcache.put_folders(rows, OBJECTS, flushed=flushed)
 
@@ -170,8 +185,8 @@ class Store:
         doubtful = [
             name
             for index, name in enumerate(names)
-            if known[(at := index * _STAT_BYTES) : at + _STAT_BYTES] != now[at : at + _STAT_BYTES]
-            or now[at : at + _STAT_BYTES] == _NEVER
+            if known[(at := index * STAT_BYTES) : at + STAT_BYTES] != now[at : at + STAT_BYTES]
+            or now[at : at + STAT_BYTES] == _NEVER
         ]
         calls = [
             (self.root, doubtful[start : start + BATCH], self.algorithm)
@@ -187,7 +202,7 @@ class Store:
                 ):
                     if outcome == batches.DONE:
                         good.append(name)
-                        stats.append(found[index * _STAT_BYTES : (index + 1) * _STAT_BYTES])
+                        stats.append(found[index * STAT_BYTES : (index + 1) * STAT_BYTES])
                         continue
                     bad.add(name)
                     if outcome == batches.CORRUPT:
@@ -216,8 +231,13 @@ class Store:
         parent = os.path.dirname(path)
         if parent != path:
             self.make_dir(parent)
-        if fsio.make_dir(path, _NEW_DIR_MODE) and self.shared:
+        if not fsio.make_dir(path, _NEW_DIR_MODE):
+            return
+        if self.shared:
             fsio.chmod(path, _SHARED_DIR_MODE)
+        if not path.startswith(self.root + "/"):
+            # Below the root those who publish flush; the way to the root is flushed once, here.
+            fsio.sync_dir(parent)
 
     def make_prefixes(self, names: Iterable[str]) -> list[str]:
         """Makes the folders that these objects go to; returns their paths."""
@@ -225,83 +245,3 @@ class Store:
         for path in paths:
             self.make_dir(path)
         return paths
-
-    def put_bytes(self, name: str, data: bytes) -> None:
-        """Stores a small object (a manifest): flushed before it gets its name, and the name too.
-
-        Everything it refers to is durable already: the caller saw to that.
-        """
-        if self.has(name) and not self.verify([name]):
-            return
-        with self.staging() as staging:
-            path = f"{staging}/0"
-            fd = fsio.create_new(path, 0o600)
-            try:
-                fsio.write_all(fd, data, path)
-                fsio.fchmod(fd, 0o444)
-                fsio.sync_fd(fd, path)
-            finally:
-                os.close(fd)
-            folder = self.make_prefixes([name])[0]
-            if not fsio.publish(path, self.path(name)):
-                fsio.unlink(path)
-            fsio.sync_dir(folder)
-            fsio.sync_dir(self.root)
-        self.note_verified([name], _packed(self.path(name)), flushed=True)
-
-    @contextlib.contextmanager
-    def staging(self) -> Iterator[str]:
-        """A private folder on the objects' file system, gone afterwards.
-
-        Locked as long as it is used, so that leftovers of the dead can be told from work in
-        progress; what is not locked is swept here.
-        """
-        parent = f"{self.root}/tmp"
-        self.make_dir(parent)
-        _sweep(parent)
-        path = f"{parent}/{_boot_mark()}-{os.getpid()}-{secrets.token_hex(4)}"
-        fsio.make_dir(path, 0o700)
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with contextlib.suppress(OSError):
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield path
-        finally:
-            with contextlib.suppress(OSError):
-                fsio.remove_tree(path)
-            os.close(fd)
-
-
-def _boot_mark() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read(8)
-    except OSError:
-        return "00000000"
-
-
-def _packed(path: str) -> bytes:
-    return array("q", stat_key(os.lstat(path))).tobytes()
-
-
-def _sweep(parent: str) -> None:
-    """Removes staging folders whose process is gone: unlocked, and made by this machine."""
-    mark = _boot_mark()
-    for entry in os.scandir(parent):
-        if not entry.is_dir(follow_symlinks=False):
-            continue
-        boot, _, rest = entry.name.partition("-")
-        pid = rest.partition("-")[0]
-        if boot == mark and pid.isdigit() and os.path.exists(f"/proc/{pid}"):
-            continue
-        try:
-            fd = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fsio.remove_tree(entry.path)
-        except OSError:
-            pass  # in use, or another user's
-        finally:
-            os.close(fd)

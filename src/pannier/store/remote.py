@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -151,11 +150,3 @@ class Remote:
 
 def _base(algorithm: str) -> str:
     return "" if algorithm == LEGACY else "files/md5/"
-
-
-def by_algorithm(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
-    """(algorithm, name) pairs, grouped."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for algorithm, name in pairs:
-        groups[algorithm].append(name)
-    return groups

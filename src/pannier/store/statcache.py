@@ -102,8 +102,9 @@ class StatCache:
                 try:
                     self._db = self._connect(self._path)
                     return self._db
-                except (sqlite3.DatabaseError, OSError):
-                    # Damaged, or not ours to write: drop it, then do without.
+                except (OSError, sqlite3.OperationalError):
+                    break  # not ours to write, or busy: do without, for this run
+                except sqlite3.DatabaseError:
                     self._drop_file()
         self._db = sqlite3.connect(":memory:", isolation_level=None)
         self._db.executescript(_SCHEMA)
@@ -139,8 +140,13 @@ class StatCache:
             except OSError:
                 pass
 
-    def _broken(self) -> None:
-        """Goes on in memory after damage that only showed while reading or writing."""
+    def _broken(self, error: BaseException) -> None:
+        """Goes on in memory after damage that only showed while reading or writing.
+
+        A database that is merely busy is somebody's at work: it stays.
+        """
+        if isinstance(error, sqlite3.OperationalError):
+            return
         if self._db is not None:
             self._db.close()
         self._db = None
@@ -169,8 +175,8 @@ class StatCache:
                     ):
                         listed = names.decode("utf-8", "surrogateescape").split("/")
                         found[os.fsdecode(path)] = FolderRow(listed, stats, digests)
-        except (sqlite3.DatabaseError, TypeError, AttributeError):
-            self._broken()
+        except (sqlite3.DatabaseError, TypeError, AttributeError) as error:
+            self._broken(error)
             return {}
         return found
 
@@ -206,8 +212,8 @@ class StatCache:
                 )
                 .fetchone()
             )
-        except sqlite3.DatabaseError:
-            self._broken()
+        except sqlite3.DatabaseError as error:
+            self._broken(error)
             return None
         if row is None or (row[5] and row[5] != self._boot):
             return None
@@ -232,8 +238,8 @@ class StatCache:
         """(absolute path, hex, algorithm) of outputs that add and checkout put into place."""
         try:
             rows = self._open().execute("select path, hex, algorithm from links").fetchall()
-        except sqlite3.DatabaseError:
-            self._broken()
+        except sqlite3.DatabaseError as error:
+            self._broken(error)
             return []
         return [(os.fsdecode(path), name, algorithm) for path, name, algorithm in rows]
 
@@ -260,8 +266,8 @@ class StatCache:
             db.execute("commit")
         except sqlite3.OperationalError:
             pass  # busy, full or read-only: nothing is remembered, nothing is wrong
-        except sqlite3.DatabaseError:
-            self._broken()
+        except sqlite3.DatabaseError as error:
+            self._broken(error)
 
     def close(self) -> None:
         if self._db is not None:

@@ -16,10 +16,10 @@ from pannier.core.digest import LEGACY
 from pannier.core.errors import AccessDenied, CorruptObject, TransportError
 from pannier.core.events import Progress, Task
 from pannier.core.plan import TransferPlan
-from pannier.disk import batches, fsio
+from pannier.disk import fsio
 from pannier.disk.hashing import hex_of_file
-from pannier.disk.pool import BATCH, Pool
 from pannier.store.objects import Store
+from pannier.store.publishing import Staging
 from pannier.store.remote import Remote
 from pannier.store.transport import Result
 
@@ -152,10 +152,10 @@ def _fetch_group(
     store: Store, remote: Remote, names: list[str], jobs: int, task: Task, report: Transferred
 ) -> None:
     plain = store.algorithm != LEGACY
-    with store.staging() as staging, fsio.barrier(store.root) as barrier:
+    with Staging(store) as staging:
         numbers = {remote.key(store.algorithm, name): at for at, name in enumerate(names)}
         items = [
-            (remote.key(store.algorithm, name), f"{staging}/{at}", name[:32] if plain else "")
+            (remote.key(store.algorithm, name), staging.file(at), name[:32] if plain else "")
             for at, name in enumerate(names)
         ]
 
@@ -170,7 +170,7 @@ def _fetch_group(
             at = numbers[result.key]
             error = result.error
             if error is None and not plain:
-                found = hex_of_file(f"{staging}/{at}", LEGACY)
+                found = hex_of_file(staging.file(at), LEGACY)
                 if found != names[at][:32]:
                     error = CorruptObject(names[at], found=found, where=f"'{remote.name}'")
             if error is None:
@@ -178,34 +178,5 @@ def _fetch_group(
             else:
                 report.failed[names[at]] = error
             task.advance()
-        _publish(store, staging, barrier, arrived, names)
+        staging.publish([(at, names[at]) for at in arrived])
         report.done += len(arrived)
-
-
-def _publish(
-    store: Store, staging: str, barrier: fsio.Barrier, arrived: list[int], names: list[str]
-) -> None:
-    """Flushes, names, flushes the names: afterwards the objects exist for good."""
-    few = len(arrived) <= fsio.FLUSH_FEW
-    barrier.flush([f"{staging}/{at}" for at in arrived] if few else None)
-    folders = store.make_prefixes(names[at] for at in arrived)
-    calls = [
-        (staging, part, [names[number] for number in part], store.root)
-        for at in range(0, len(arrived), BATCH)
-        if (part := arrived[at : at + BATCH])
-    ]
-    published: list[str] = []
-    stats: list[bytes] = []
-    with Pool(batches, len(calls)) as pool:
-        for number, (outcomes, found) in pool.map("publish_batch", calls):
-            width = len(found) // len(outcomes)
-            for at, outcome in enumerate(outcomes):
-                if outcome == batches.DONE:
-                    published.append(calls[number][2][at])
-                    stats.append(found[at * width : (at + 1) * width])
-    if few:
-        for folder in [*folders, store.root]:
-            fsio.sync_dir(folder)
-    else:
-        barrier.flush()
-    store.note_verified(published, b"".join(stats), flushed=fsio.policy != "none")

@@ -28,4 +28,4 @@ def run(ctx: Context, opts: Options) -> int:
         ctx.ui.write(f"{counted(report.transferred)} pushed")
     elif not report.missing:
         ctx.ui.write("Everything is up to date.")
-    return 0
+    return 1 if report.missing else 0

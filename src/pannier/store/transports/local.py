@@ -26,9 +26,10 @@ from pannier.store.transports import local_staging
 from pannier.store.transports.local_staging import Staging
 from pannier.store.transports.threads import Stopped, Team
 
+_FIRST_GROUP_FILES = 256
 _GROUP_FILES = 4096
 _GROUP_BYTES = 1 << 30
-"""So much is copied before one flush lets it be published."""
+"""So much is copied before one flush lets it be published; less at first, to have news soon."""
 
 _PROCESSES_MAX = 32
 _FILE_MODE = 0o666
@@ -274,16 +275,16 @@ def _size_of(path: str) -> int:
 def _groups(copies: Iterable[_Copy | Result]) -> Iterator[_Copies | Result]:
     """Groups of copies that are published together; a Result of what cannot be copied passes."""
     group: _Copies = []
-    size = 0
+    size, most = 0, _FIRST_GROUP_FILES
     for copy in copies:
         if isinstance(copy, Result):
             yield copy
             continue
         group.append(copy)
         size += copy.size
-        if len(group) == _GROUP_FILES or size >= _GROUP_BYTES:
+        if len(group) == most or size >= _GROUP_BYTES:
             yield group
-            group, size = [], 0
+            group, size, most = [], 0, _GROUP_FILES
     if group:
         yield group
 

@@ -1,0 +1,56 @@
+"""dvc cache: dir."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from pannier.cli.args import add_group
+from pannier.cli.context import Context, Options
+from pannier.cli.levels import place_of
+from pannier.ops import settings_edit
+from pannier.project.settings import Settings, dvc_dir_of, load_settings, read_level
+
+_KEY = ("cache", "dir")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = add_group(parser, "cache")
+    directory = add(
+        "dir",
+        "Configure cache directory location.",
+        _dir,
+        level="last",
+        description="Manage cache settings.",
+    )
+    directory.add_argument("-u", "--unset", action="store_true", help="Unset option.")
+    directory.add_argument(
+        "value",
+        nargs="?",
+        help="Path to cache directory. Relative paths are resolved relative to the current"
+        " directory and saved to config relative to the config file location. If no path is"
+        " provided, it returns the current cache directory.",
+    )
+
+
+def run(ctx: Context, opts: Options) -> int:
+    raise LookupError("every line of `cache` names a sub-command with a function of its own")
+
+
+def _dir(ctx: Context, opts: Options) -> int:
+    if opts.unset:
+        settings_edit.unset_option(place_of(ctx, opts), _KEY)
+        return 0
+    if opts.value is not None:
+        settings_edit.set_option(place_of(ctx, opts), _KEY, opts.value)
+        return 0
+    dvc_dir = dvc_dir_of(ctx.cwd)
+    if opts.level is None:
+        settings = load_settings(dvc_dir, check=False)
+        default = f"{dvc_dir}/cache" if dvc_dir else None
+    else:
+        settings, default = Settings([read_level(opts.level, dvc_dir)], dvc_dir), None
+    path = settings.get("cache.dir") or default
+    if path is None:
+        raise settings_edit.no_option(_KEY)
+    ctx.ui.write(path)
+    return 0

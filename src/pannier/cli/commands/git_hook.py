@@ -1,0 +1,61 @@
+"""dvc git-hook: what the hooks call that `dvc install` writes. Outside of a project they do
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+
+from pannier.cli.args import add_group
+from pannier.cli.context import Context, Options
+from pannier.cli.dispatch import execute
+from pannier.git.repo import GitRepo
+from pannier.project.settings import dvc_dir_of
+
+DESCRIPTION = "Run GIT hook."
+HAS_HELP = False
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = add_group(parser, "git-hook")
+    for name, hook in (
+        ("pre-commit", _pre_commit),
+        ("post-checkout", _post_checkout),
+        ("pre-push", _pre_push),
+    ):
+        sub = add(name, f"Run {name} GIT hook.", hook, link=False)
+        sub.add_argument("args", nargs="*", help="Arguments passed by GIT or pre-commit tool.")
+
+
+def run(ctx: Context, opts: Options) -> int:
+    raise LookupError("every line of `git-hook` names a hook with a function of its own")
+
+
+def _pre_commit(ctx: Context, opts: Options) -> int:
+    return _run_inside(ctx, "status")
+
+
+def _pre_push(ctx: Context, opts: Options) -> int:
+    return _run_inside(ctx, "push")
+
+
+def _post_checkout(ctx: Context, opts: Options) -> int:
+    """Only after a checkout of a branch, and not in the middle of a rebase."""
+    kind = os.environ.get("PRE_COMMIT_CHECKOUT_TYPE")
+    if kind is None:
+        kind = opts.args[2] if len(opts.args) >= 3 else "0"
+    if kind != "1":
+        return 0
+    git = GitRepo.find(ctx.cwd)
+    if git is not None and os.path.isdir(f"{git.git_dir}/rebase-merge"):
+        return 0
+    return _run_inside(ctx, "checkout")
+
+
+def _run_inside(ctx: Context, command: str) -> int:
+    """Runs a command in this process; its exit code is the hook's."""
+    if dvc_dir_of(ctx.cwd) is None:
+        return 0
+    flags = ["-q"] if ctx.ui.quiet else ["-v"] * ctx.ui.verbose
+    return execute([command, *flags], ctx.program)

@@ -1,0 +1,104 @@
+"""dvc remote: add, default, modify, list, remove, rename."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from pannier.cli.args import add_group
+from pannier.cli.context import Context, Options
+from pannier.cli.levels import place_of, warn_of_secret
+from pannier.cli.render import tabbed
+from pannier.ops import settings_edit
+from pannier.project.settings import Settings, dvc_dir_of, load_settings, read_level
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add = add_group(parser, "remote")
+    adding = add("add", "Add a new data remote.", _add, level="first")
+    adding.add_argument("name", help="Name of the remote")
+    adding.add_argument(
+        "url",
+        help="Remote location. See full list of supported URLs at <https://man.dvc.org/remote>",
+    )
+    adding.add_argument("-d", "--default", action="store_true", help="Set as default remote.")
+    adding.add_argument(
+        "-f", "--force", action="store_true", help="Force overwriting existing configs"
+    )
+    default = add("default", "Set/unset the default data remote.", _default, level="first")
+    default.add_argument("name", nargs="?", help="Name of the remote")
+    default.add_argument("-u", "--unset", action="store_true", help="Unset default remote.")
+    modify = add("modify", "Modify the configuration of a data remote.", _modify, level="first")
+    modify.add_argument("name", help="Name of the remote")
+    modify.add_argument("option", help="Name of the option to modify.")
+    modify.add_argument("value", nargs="?", help="(optional) Value of the option.")
+    modify.add_argument("-u", "--unset", action="store_true", help="Unset option.")
+    add("list", "List all available data remotes.", _list, level="first")
+    remove = add("remove", "Remove a data remote.", _remove, level="first")
+    remove.add_argument("name", help="Name of the remote to remove.")
+    rename = add("rename", "Rename a DVC remote", _rename, level="first")
+    rename.add_argument("name", help="Remote to be renamed")
+    rename.add_argument("new", help="New name of the remote")
+
+
+def run(ctx: Context, opts: Options) -> int:
+    raise LookupError("every line of `remote` names a sub-command with a function of its own")
+
+
+def _add(ctx: Context, opts: Options) -> int:
+    place, name = place_of(ctx, opts), opts.name.lower()
+    settings_edit.add_remote(place, name, opts.url, default=opts.default, force=opts.force)
+    if opts.default:
+        ctx.ui.write(f"Setting '{name}' as a default remote.")
+    warn_of_secret(ctx, place, ("remote", name, "url"), opts.url)
+    return 0
+
+
+def _default(ctx: Context, opts: Options) -> int:
+    if opts.unset:
+        settings_edit.unset_default(place_of(ctx, opts))
+        return 0
+    if opts.name is not None:
+        settings_edit.set_default(place_of(ctx, opts), opts.name.lower())
+        return 0
+    current = _settings(ctx, opts).merged.get("core", {}).get("remote")
+    if current is None:
+        ctx.ui.write("No default remote set")
+        return 1
+    ctx.ui.write(str(current))
+    return 0
+
+
+def _modify(ctx: Context, opts: Options) -> int:
+    place, name = place_of(ctx, opts), opts.name.lower()
+    settings_edit.modify_remote(place, name, opts.option, opts.value, opts.unset)
+    if not opts.unset:
+        warn_of_secret(ctx, place, ("remote", name, opts.option), opts.value)
+    return 0
+
+
+def _list(ctx: Context, opts: Options) -> int:
+    settings = _settings(ctx, opts)
+    default = settings.default_remote()
+    for name, section in settings.merged.get("remote", {}).items():
+        url = section.get("url") if isinstance(section, dict) else None
+        if url is None:
+            continue  # at one level alone a remote may have options and no URL
+        ctx.ui.write(tabbed([name, str(url), *(["(default)"] if name == default else [])]))
+    return 0
+
+
+def _remove(ctx: Context, opts: Options) -> int:
+    settings_edit.remove_remote(place_of(ctx, opts), opts.name.lower())
+    return 0
+
+
+def _rename(ctx: Context, opts: Options) -> int:
+    settings_edit.rename_remote(place_of(ctx, opts), opts.name.lower(), opts.new.lower())
+    return 0
+
+
+def _settings(ctx: Context, opts: Options) -> Settings:
+    dvc_dir = dvc_dir_of(ctx.cwd)
+    if opts.level is None:
+        return load_settings(dvc_dir, check=False)
+    return Settings([read_level(opts.level, dvc_dir)], dvc_dir)

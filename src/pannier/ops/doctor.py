@@ -1,0 +1,117 @@
+"""version: what this installation and this project are made of, for reports of trouble."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass, field
+from importlib import metadata
+
+from pannier.core.errors import DiskError
+from pannier.disk import fsio, link
+from pannier.git.repo import GitRepo
+from pannier.project.settings import GLOBAL, SYSTEM, Settings, config_dir
+from pannier.store.schemes import scheme_of
+
+_LIBRARIES = ("PyYAML", "ruamel.yaml", "tomlkit", "pathspec", "rich")
+_TRANSPORTS = {"s3": ("obstore", "botocore")}
+NO_CACHE = "<https://error.dvc.org/no-dvc-cache>"
+
+
+@dataclass(slots=True)
+class InstallationReport:
+    """libraries, transports: (name, version), (scheme, [(library, version)]) of what is there."""
+
+    platform: str
+    libraries: list[tuple[str, str]]
+    transports: list[tuple[str, list[tuple[str, str]]]]
+    global_dir: str
+    system_dir: str
+
+
+@dataclass(slots=True)
+class ProjectReport:
+    """link_kinds: that work between cache and workspace; None while there is no cache.
+
+    cache_disk, workspace_disk: (file system, device), None where the system does not tell.
+    kind: as DVC names it.
+    """
+
+    link_kinds: list[str] | None
+    cache_disk: tuple[str, str] | None
+    workspace_disk: tuple[str, str] | None
+    remotes: list[str] = field(default_factory=list)
+    kind: str = ""
+
+
+def installation() -> InstallationReport:
+    return InstallationReport(
+        platform=f"Python {platform.python_version()} on {platform.platform()}",
+        libraries=_versions(_LIBRARIES),
+        transports=[
+            (scheme, found)
+            for scheme, names in _TRANSPORTS.items()
+            if len(found := _versions(names)) == len(names)
+        ],
+        global_dir=config_dir(GLOBAL),
+        system_dir=config_dir(SYSTEM),
+    )
+
+
+def _versions(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    found = []
+    for name in names:
+        try:
+            found.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_project(root: str, settings: Settings) -> ProjectReport:
+    """Links are tried, not guessed: between the cache and the project's own temporary folder."""
+    cache_dir = settings.get("cache.dir") or f"{root}/.dvc/cache"
+    there = os.path.isdir(cache_dir)
+    names = settings.remote_names()
+    remotes = {scheme_of(settings.get(f"remote.{name}.url") or "") for name in names}
+    return ProjectReport(
+        link_kinds=_link_kinds(cache_dir, f"{root}/.dvc/tmp/pannier") if there else None,
+        cache_disk=_disk_of(cache_dir) if there else None,
+        workspace_disk=_disk_of(root),
+        remotes=sorted(remotes),
+        kind=_kind(root, settings),
+    )
+
+
+def _link_kinds(cache_dir: str, scratch: str) -> list[str]:
+    try:
+        fsio.make_dirs(scratch)
+        return [kind for kind in link.probe(cache_dir, scratch) if kind != link.COPY]
+    except (OSError, DiskError):
+        return []  # a place that cannot be written has no links either
+
+
+def _kind(root: str, settings: Settings) -> str:
+    if settings.flag("core.no_scm"):
+        return "dvc (no_scm)"
+    git = GitRepo.find(root)
+    if git is None:
+        return "dvc"
+    return "dvc, git" if os.path.realpath(git.root) == root else "dvc (subdir), git"
+
+
+def _disk_of(path: str) -> tuple[str, str] | None:
+    """(file system, device) that holds path, from the kernel's table of mounts."""
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as file:
+            mounts = [line.split() for line in file]
+    except OSError:
+        return None
+    real = os.path.realpath(path)
+    best: tuple[str, str] | None = None
+    longest = -1
+    for device, point, kind, *_ in mounts:
+        point = point.replace("\\040", " ").rstrip("/")
+        if (real == point or real.startswith(point + "/")) and len(point) >= longest:
+            best, longest = (kind, device), len(point)
+    return best

@@ -1,0 +1,85 @@
+"""install: Git hooks that call us, and the entries of the pre-commit tool.
+
+Source: docs/formats.md, section 19.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from pannier import DVC_LEVEL
+from pannier.core.errors import PannierError
+from pannier.disk import fsio
+from pannier.formats import yamlio
+from pannier.git.repo import GitRepo
+
+HOOKS = ("post-checkout", "pre-commit", "pre-push")
+_TOOL_REPOSITORY = "https://github.com/treeverse/dvc"
+
+
+def install_hooks(git: GitRepo) -> list[str]:
+    """Writes the three hooks where Git looks for them; returns their paths. All or none.
+
+    Git says where: core.hooksPath, linked work trees and submodules have other places than
+    `.git/hooks`.
+    """
+    folder = git.hooks_dir()
+    paths = {name: os.path.join(folder, name) for name in HOOKS}
+    for name, path in paths.items():
+        if os.path.lexists(path):
+            raise PannierError(
+                f"Hook '{name}' already exists. Please refer to <https://man.dvc.org/install> for"
+                " more info.",
+                hint=f'call us from it: dvc git-hook {name} "$@"',
+            )
+    shell = shutil.which("sh") or "/bin/sh"
+    fsio.make_dirs(folder)
+    for name, path in paths.items():
+        text = f"#!{shell}\nexec dvc git-hook {name} $@\n"
+        # DVC makes them writable for everybody: what anybody may change, Git then runs as us.
+        fsio.write_atomic(path, text.encode(), mode=0o755)
+    return list(paths.values())
+
+
+def add_to_pre_commit_tool(root: str) -> str:
+    """Adds our hooks to `.pre-commit-config.yaml`; returns its path. Nothing if they are there."""
+    path = os.path.join(root, ".pre-commit-config.yaml")
+    entry = _tool_entry()
+    before = _read(path)
+
+    def change(document: Any) -> None:
+        repositories = document.setdefault("repos", [])
+        if entry not in repositories:
+            repositories.append(entry)
+
+    if not before or yamlio.load(before, path) is None:
+        after = yamlio.dump({"repos": [entry]})
+    else:
+        after = yamlio.edit(before, change, path)
+    if after != before:
+        fsio.write_atomic(path, after)
+    return path
+
+
+def _tool_entry() -> dict[str, Any]:
+    hooks: list[dict[str, Any]] = [
+        {
+            "id": f"dvc-{stage}",
+            "additional_dependencies": [".[all]"],
+            "language_version": "python3",
+            "stages": [stage],
+        }
+        for stage in ("pre-commit", "pre-push", "post-checkout")
+    ]
+    hooks[-1]["always_run"] = True
+    return {"repo": _TOOL_REPOSITORY, "rev": DVC_LEVEL, "hooks": hooks}
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""What every transport promises, tried on real places and real servers."""

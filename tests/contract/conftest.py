@@ -1,0 +1,86 @@
+"""The places that every transport test runs on. A new kind: a fixture `<kind>_place`, a line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pannier.store.transport import Transport
+from tests.contract.places import Bucket, Folder, Place
+from tests.servers.ceph import Ceph
+from tests.servers.swift import Swift
+
+SERVERS = pytest.mark.xdist_group("servers")
+PLACES = [
+    "folder",
+    pytest.param("exfat", marks=pytest.mark.root),
+    pytest.param("swift", marks=SERVERS),
+    pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
+]
+
+
+@pytest.fixture
+def folder_place(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "remote")
+
+
+@pytest.fixture
+def exfat_place(tmp_path: Path) -> Iterator[Folder]:
+    """A file system without hard links, modes, or a rename that refuses to overwrite."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    missing = [name for name in ("mkfs.exfat", "mount.exfat-fuse") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    image, mount = tmp_path / "image", tmp_path / "mount"
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(512 << 20)
+    device = run("losetup", "-f", "--show", image).strip()
+    try:
+        run("mkfs.exfat", device)
+        run("mount.exfat-fuse", device, mount)
+        yield Folder(mount / "remote", impossible='\\:*?"<>|\n\t')
+        run("umount", mount)
+    finally:
+        run("losetup", "-d", device)
+
+
+def run(*command: str | Path) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def swift_place(s3_server: Swift) -> Bucket:
+    return Bucket(s3_server, s3_server.make_bucket())
+
+
+@pytest.fixture
+def ceph_place(ceph_server: Ceph) -> Bucket:
+    return Bucket(ceph_server, ceph_server.make_bucket())
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue(f"{request.param}_place")
+    return found
+
+
+@pytest.fixture
+def transport(place: Place) -> Iterator[Transport]:
+    opened = place.transport()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    """A folder of this machine, for files on their way."""
+    folder = tmp_path / "local"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,128 @@
+"""Places to store bytes, each seen from two sides: through our transport, and from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pannier.core.errors import PannierError
+from pannier.store.schemes import open_transport
+from pannier.store.transport import RemoteConfig, Result, Transport
+from tests.servers.s3 import S3Server
+
+
+class Place(Protocol):
+    """An empty place. config: how our transport is told of it."""
+
+    config: RemoteConfig
+    odd_keys: tuple[str, ...]
+    """Keys that exist here and not everywhere."""
+    impossible: str
+    """Characters that no key can have here."""
+    page: int
+    """How many keys a listing tells at a time, if it does so in pages."""
+
+    def transport(self) -> Transport: ...
+
+    def look(self, key: str) -> bytes | None:
+        """What the key names, by other means than ours."""
+        ...
+
+    def plant(self, key: str, data: bytes) -> None: ...
+
+    def keys(self) -> set[str]: ...
+
+
+@dataclass(slots=True)
+class Folder:
+    root: Path
+    config: RemoteConfig = field(init=False)
+    odd_keys: tuple[str, ...] = ()
+    impossible: str = ""
+    page: int = 100
+
+    def __post_init__(self) -> None:
+        self.config = RemoteConfig("place", str(self.root))
+
+    def transport(self) -> Transport:
+        return open_transport(self.config)
+
+    def look(self, key: str) -> bytes | None:
+        path = self.root / key
+        return path.read_bytes() if path.is_file() else None
+
+    def plant(self, key: str, data: bytes) -> None:
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def keys(self) -> set[str]:
+        files = (p for p in self.root.rglob("*") if p.is_file())
+        return {str(path.relative_to(self.root)) for path in files}
+
+
+@dataclass(slots=True)
+class Bucket:
+    server: S3Server
+    name: str
+    prefix: str = "some/where"
+    config: RemoteConfig = field(init=False)
+    odd_keys: tuple[str, ...] = ("a//b", "/lead", "a/../b", "./x", "trail/", "a/")
+    impossible: str = ""
+    page: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.config = self.config_with()
+        self.page = self.server.page
+
+    def config_with(
+        self, *, protected: Iterable[str] = (), without: Iterable[str] = (), **options: str
+    ) -> RemoteConfig:
+        """The settings of this bucket, with some options changed or left out."""
+        given = {
+            "endpointurl": self.server.endpoint,
+            "access_key_id": self.server.key_id,
+            "secret_access_key": self.server.secret,
+            **options,
+        }
+        kept = {name: value for name, value in given.items() if name not in set(without)}
+        return RemoteConfig("place", f"s3://{self.name}/{self.prefix}", kept, frozenset(protected))
+
+    def transport(self) -> Transport:
+        return open_transport(self.config)
+
+    def look(self, key: str) -> bytes | None:
+        if f"{self.prefix}/{key}" not in self.server.keys(self.name):
+            return None
+        answer = self.server.client.get_object(Bucket=self.name, Key=f"{self.prefix}/{key}")
+        data: bytes = answer["Body"].read()
+        return data
+
+    def plant(self, key: str, data: bytes) -> None:
+        self.server.client.put_object(Bucket=self.name, Key=f"{self.prefix}/{key}", Body=data)
+
+    def keys(self) -> set[str]:
+        return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
+
+
+def nothing(_: int) -> None: ...
+
+
+def by_key(results: Iterable[Result]) -> dict[str, Result]:
+    return {result.key: result for result in results}
+
+
+def errors(results: Iterable[Result]) -> dict[str, str]:
+    """What went wrong, by key: the names of the errors."""
+    return {r.key: type(r.error).__name__ for r in results if r.error is not None}
+
+
+def failure(work: Callable[[], object]) -> PannierError:
+    """The error that work raises."""
+    try:
+        work()
+    except PannierError as error:
+        return error
+    raise AssertionError("nothing was raised")

@@ -1,0 +1,86 @@
+"""A change of a file that fails: exit code 0 only when all is done, else one sentence (row 12)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.crash import (
+    SCENES,
+    Runs,
+    Trial,
+    Verdict,
+    differences,
+    faults,
+    litter,
+    picture,
+    prepare,
+    sample,
+    settled,
+)
+from tests.support.programs import Completed
+
+FAULTS = ("error:EIO", "errors:ENOSPC", "errors:EACCES")
+WRITING = [name for name in SCENES if name != "status"]
+
+
+def not_a_sentence(done: Completed) -> list[str]:
+    """What is wrong with the words of a failed run."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    found = []
+    if len(lines) != 1:
+        found.append(f"{len(lines)} errors are told: {done.stderr!r}")
+    if re.search("Traceback|unexpected error|Exception", done.stderr):
+        found.append(f"no sentence for a user: {done.stderr!r}")
+    return found
+
+
+def try_errors(trial: Trial, fault: str, points: list[int]) -> Verdict:
+    verdict = Verdict()
+    action, code = fault.split(":")
+    for number in points:
+        done = trial.at(f"{action}@{number}:{code}")
+        after = picture(trial.world)
+        found = faults(trial.before, after, trial.golden)
+        if done.rc == 0:
+            found += [f"yet: {line}" for line in differences(settled(trial.golden), settled(after))]
+        elif done.rc > 0:
+            found += not_a_sentence(done)
+        else:
+            found.append(str(done))
+        again = trial.again()
+        found += [] if again.rc == 0 else [f"the next run: {again}"]
+        after = picture(trial.world)
+        found += [f"then {line}" for line in differences(settled(trial.golden), settled(after))]
+        found += [f"then {path} is litter" for path in litter(after)]
+        verdict.add(f"{fault} at {trial.story(number)}", found)
+    return verdict
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("scene", WRITING)
+def test_a_failing_disk_is_told_and_leaves_the_old_state(
+    scene: str, fault: str, base: Path, runs: Runs
+) -> None:
+    kind = ("copy", "hardlink", "symlink")[(WRITING.index(scene) + FAULTS.index(fault)) % 3]
+    trial = prepare(SCENES[scene], base, runs, kind)
+
+    verdict = try_errors(trial, fault, sample(trial.log, 4, FAULTS.index(fault)))
+
+    assert [] == verdict.found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("scene", WRITING)
+def test_a_disk_that_fails_at_any_point_is_told_and_leaves_the_old_state(
+    scene: str, fault: str, kind: str, base: Path, runs: Runs
+) -> None:
+    trial = prepare(SCENES[scene], base, runs, kind)
+
+    verdict = try_errors(trial, fault, list(range(1, trial.points + 1)))
+
+    assert [] == verdict.found

@@ -1,0 +1,1 @@
+"""Real servers for the tests, and proxies and canned answers for what no real server does."""

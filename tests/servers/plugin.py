@@ -1,0 +1,43 @@
+"""The fixtures of this folder; tests/conftest.py loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from tests.servers import ceph
+from tests.servers.canned import Answer, CannedServer, Request
+from tests.servers.proxy import FaultProxy
+from tests.servers.swift import Swift
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    """An S3 server: `endpoint`, `key_id`, `secret`, `client`, `make_bucket()`."""
+    with closing(Swift(tmp_path_factory.mktemp("swift"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Ceph]:
+    """Another S3 server, of other habits; for tests marked long."""
+    if why := ceph.why_not():
+        pytest.skip(why)
+    with closing(ceph.Ceph(tmp_path_factory.mktemp("ceph"))) as server:
+        yield server
+
+
+@pytest.fixture
+def fault_proxy() -> Iterator[Callable[[str], FaultProxy]]:
+    """A proxy before a server: `proxy = fault_proxy(server.endpoint)`."""
+    with ExitStack() as stack:
+        yield lambda endpoint: stack.enter_context(closing(FaultProxy(endpoint)))
+
+
+@pytest.fixture
+def canned_s3() -> Iterator[Callable[[Callable[[Request], Answer]], CannedServer]]:
+    """A server that says what a function says: `server = canned_s3(lambda request: Answer())`."""
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(closing(CannedServer(answer)))

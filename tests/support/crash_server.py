@@ -1,0 +1,69 @@
+"""Runs our program many times from one warm process, with a fault at a chosen crash point.
+
+Reads one JSON request a line: {"argv", "cwd", "env", "fault", "log", "out", "err"}; answers {"rc"},
+negative for a signal. Every run is a fork of a process that has imported the program and done
+nothing else, so only the imports are saved.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+from pannier.cli import dispatch, main, table
+from pannier.disk import fsio
+
+COMMANDS = ("add", "checkout", "commit", "fetch", "pull", "push", "status")
+LATE = ("pannier.store.transports.local", "ruamel.yaml", "pathspec", "yaml")
+
+
+def child(request: dict[str, Any]) -> NoReturn:
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    for path, fd in ((os.devnull, 0), (request["out"], 1), (request["err"], 2)):
+        flags = os.O_RDONLY if fd == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        opened = os.open(path, flags, 0o600)
+        os.dup2(opened, fd)
+        os.close(opened)
+    sys.argv = ["dvc", *request["argv"]]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    fsio.arm(request["fault"], request["log"])
+    rc = 255
+    try:
+        rc = main.main()
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())  # what the interpreter itself would do
+        rc = 130
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(rc)
+
+
+def serve() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    requests = os.fdopen(os.dup(0), "r")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    assert dispatch is not None
+    for name in COMMANDS:
+        table.load(table.COMMANDS[name])
+    for module in LATE:
+        import_module(module)
+    print(json.dumps({"ready": True}), file=answers, flush=True)
+    for line in requests:
+        request = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            child(request)
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"rc": os.waitstatus_to_exitcode(status)}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()
