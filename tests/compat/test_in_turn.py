@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support.buckets import Bucket
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
 from tests.support.project import Project, make_project, objects, picture
+from tests.support.wanted import is_wanted
 
 LINK_TYPES = ["copy", "hardlink", "symlink", "reflink,copy"]
 DATA = {
@@ -279,6 +281,13 @@ QUESTIONS: list[tuple[str, ...]] = [
 ]
 
 
+def without_secrets(listing: str) -> str:
+    """A listing as ours is when docs/compat.md says that a list of settings shows no secret."""
+    if is_wanted("config-list-secrets") and "=" in listing:
+        listing = re.sub(r"(?m)(password|secret_access_key)=.*", r"\1=***", listing)
+    return listing
+
+
 def test_settings_are_written_and_read_alike_in_turn(
     shared: Project, turn: Turn, tmp_path: Path, oracle: Oracle
 ) -> None:
@@ -294,7 +303,8 @@ def test_settings_are_written_and_read_alike_in_turn(
         assert (alone.root / ".dvc" / name).read_text() == written
     for question in QUESTIONS:
         asked = [who(*question, cwd=shared.root) for who in (turn.first, turn.second)]
-        assert (asked[0].rc, asked[0].stdout) == (asked[1].rc, asked[1].stdout)
+        answers = [(answer.rc, without_secrets(answer.stdout)) for answer in asked]
+        assert answers[0] == answers[1]
 
 
 def test_a_cache_shared_by_two_projects_serves_both_programs(tmp_path: Path, turn: Turn) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ from pannier.core.errors import (
 )
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry, RemoteConfig, Transport
+from pannier.store.transports.s3_config import read_options, resolve
+from pannier.store.transports.s3_errors import Place
+from pannier.store.transports.s3_region import bucket_region
 from tests.contract.places import Bucket, by_key, errors, failure, nothing
 from tests.servers.canned import Answer, CannedServer, Request, s3_error
 from tests.servers.proxy import FaultProxy
@@ -32,6 +36,7 @@ from tests.servers.swift import Swift
 pytestmark = pytest.mark.xdist_group("servers")
 
 MIB = 1 << 20
+PLACE = Place("far", "s3://things/pre", "things", "Amazon S3", None, ())
 SECRET, TOKEN = "SecretSecretSecret", "TokenTokenToken"
 Canned = Callable[[Callable[[Request], Answer]], CannedServer]
 Proxied = Callable[[str], FaultProxy]
@@ -423,6 +428,27 @@ def test_a_bucket_without_a_prefix_will_do(bucket: Bucket, url: str) -> None:
 # -- credentials and settings of the machine ----
 
 
+@pytest.mark.parametrize("status", [200, 301, 400, 403])
+def test_the_region_of_a_bucket_at_amazon_is_asked_for(canned_s3: Canned, status: int) -> None:
+    server = canned_s3(lambda request: Answer(status, headers={"x-amz-bucket-region": "eu-west-9"}))
+    options = read_options(RemoteConfig("far", "s3://things/pre", {}))
+    settings = replace(resolve(options, {}), endpoint=server.endpoint, path_style=True)
+
+    assert "eu-west-9" == bucket_region(settings, PLACE)
+    assert ["HEAD /things"] == [f"{r.method} {r.path}" for r in server.requests]
+    assert "Authorization" not in server.requests[0].headers
+
+
+def test_the_region_of_no_bucket_is_a_missing_bucket(canned_s3: Canned) -> None:
+    options = read_options(RemoteConfig("far", "s3://things/pre", {}))
+    endpoint = canned_s3(lambda request: Answer(404)).endpoint
+    settings = replace(resolve(options, {}), endpoint=endpoint, path_style=True)
+
+    error = failure(lambda: bucket_region(settings, PLACE))
+
+    assert "the bucket 'things' does not exist" in str(error)
+
+
 @pytest.fixture
 def aws(clean_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder ~/.aws of a machine that is not in Amazon's cloud."""
@@ -461,7 +487,23 @@ def test_keys_may_stand_in_the_credentials_file(bucket: Bucket, aws: Path, profi
     without_keys(bucket, profile=profile).write("a", b"x")
 
     assert {"a"} == bucket.keys()
-    assert "botocore" not in sys.modules or True
+
+
+def test_a_plain_key_pair_needs_no_botocore(bucket: Bucket) -> None:
+    """Importing it costs more than a whole `status`."""
+    config = bucket.config
+    script = (
+        "import sys; from pannier.store.schemes import open_transport\n"
+        "from pannier.store.transport import RemoteConfig\n"
+        f"transport = open_transport(RemoteConfig({config.name!r}, {config.url!r},"
+        f" {config.options!r}))\n"
+        "transport.write('a', b'x'); list(transport.list('')); transport.stat('b')\n"
+        "print(sorted({'botocore', 'asyncio', 'urllib3'} & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert "[]\n" == done.stdout, done.stderr
 
 
 def test_a_profile_may_name_a_program_that_gives_the_keys(bucket: Bucket, aws: Path) -> None:

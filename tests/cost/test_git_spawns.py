@@ -29,6 +29,8 @@ def top(tmp_path: Path) -> Path:
         for file in range(5):
             (path / f"d{folder}" / "in").mkdir(parents=True, exist_ok=True)
             (path / f"d{folder}" / "in" / f"{file}.dvc").write_text(f"{folder} {file}")
+    (path / ".dvc").mkdir()
+    (path / ".dvc" / "config").touch()
     git("add", "-A", cwd=path)
     git("commit", "-qm", "1", cwd=path)
     git("tag", "-a", "-m", "x", "t", cwd=path)
@@ -163,5 +165,5 @@ def test_over_many_revisions_only_what_changed_is_read(
         assert 50 == len(tree.read_many(paths))
     repo.close()
 
-    first = 1 + 20 + 50  # the root, 20 folders, 50 files
+    first = 1 + 20 + 50  # the root, 20 folders (not `.dvc`), 50 files
     assert first + 20 * 4 == asked.read_text().count("contents ")

@@ -80,7 +80,7 @@ def test_push_shows_a_bar_on_a_terminal_and_says_how_much_it_pushed(team: Team) 
         ["bash", "-c", "source .env; dvc push"], cwd=team.first.folder
     )
 
-    assert (rc, said) == (0, f"{IMAGES + 1} files pushed\n")
+    assert (rc, said) == (0, f"{IMAGES + 1} files pushed\n"), drawn
     assert "\r" in drawn or "\x1b[" in drawn
 
     again = team.first("source .env; dvc push")

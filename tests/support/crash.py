@@ -142,15 +142,19 @@ class World:
 
 
 def config(kind: str) -> str:
+    git_too = kind == "copy"
     return (
-        "[core]\n    remote = there\n"
+        f"[core]\n    remote = there\n    no_scm = {str(not git_too).lower()}\n"
         f"[cache]\n    type = {kind}\n"
         "['remote \"there\"']\n    url = ../../remote\n"
     )
 
 
 def new_world(base: Path, runs: Runs, kind: str) -> World:
-    """An empty project whose files are linked to the cache in a given way."""
+    """An empty project whose files are linked to the cache in a given way.
+
+    With copies Git is asked and told too; in the others it would only cost time.
+    """
     world = World(base, runs)
     for folder in (world.repo / ".dvc", world.remote):
         folder.mkdir(parents=True)
@@ -349,6 +353,12 @@ def everything(root: Path, prefix: str = "") -> dict[str, Thing]:
     return found
 
 
+def up(path: str) -> Iterator[str]:
+    """The folders that a path lies in."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
 def is_below(path: str, folders: tuple[str, ...]) -> bool:
     return any(path == folder or path.startswith(folder + "/") for folder in folders)
 
@@ -504,8 +514,12 @@ def litter(picture: Picture) -> list[str]:
 
 
 def settled(picture: Picture) -> dict[str, Thing]:
-    """Everything that must be the same after any number of interruptions."""
-    kept = picture.workspace
+    """Everything that must be the same after any number of interruptions.
+
+    Empty folders are no data: an interrupted checkout may leave some, and nobody knows whose.
+    """
+    full = {parent for path, t in picture.things.items() if t.kind != "dir" for parent in up(path)}
+    kept = {p: t for p, t in picture.workspace.items() if t.kind != "dir" or p in full}
     for home in (OBJECT_HOME, REMOTE_HOME):
         kept |= {f"{home}: {name}": Thing("file", d) for name, d in picture.objects(home).items()}
     return kept

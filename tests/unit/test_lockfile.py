@@ -345,6 +345,14 @@ def test_every_entry_is_written_as_the_yaml_library_writes_it(stages: dict[str, 
 
 
 @emitting
+@given(text=st.text(st.sampled_from("aE1+_ .:#-/'\"{}[],&*!|>%@`~=?\\"), min_size=1, max_size=90))
+def test_every_command_is_written_as_the_yaml_library_writes_it(text: str) -> None:
+    whole = yamlio.dump({"stages": {"s": {"cmd": text}}})
+
+    assert whole == b"stages:\n" + lock_text.render("s", {"cmd": text})
+
+
+@emitting
 @given(stages=STAGES)
 def test_a_new_lock_file_reads_as_what_was_written(stages: dict[str, Any]) -> None:
     written = lockfile.update(None, stages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pannier.core.errors import InvalidFile
@@ -24,6 +24,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 TEXTS = st.text(st.sampled_from("ab${}\\\n. [0]"), max_size=40)
+untimed = settings(deadline=None)
 
 
 def resolver(style: CommandStyle | None = None) -> Resolver:
@@ -52,6 +53,7 @@ def leaves(node: Any, path: str = "") -> list[tuple[str, Any]]:
     return [(name.removeprefix("."), value) for name, value in found]
 
 
+@untimed
 @given(text=TEXTS)
 def test_the_pieces_of_a_text_make_the_text(text: str) -> None:
     pieces = list(template.split(text))
@@ -59,6 +61,7 @@ def test_the_pieces_of_a_text_make_the_text(text: str) -> None:
     assert text == "".join(p if isinstance(p, str) else "${" + p[0] + "}" for p in pieces)
 
 
+@untimed
 @given(text=TEXTS)
 def test_an_expression_ends_at_the_first_brace_of_its_line(text: str) -> None:
     for piece in template.split(text):
@@ -66,17 +69,20 @@ def test_an_expression_ends_at_the_first_brace_of_its_line(text: str) -> None:
             assert not set(piece[0]) & set("}\n")
 
 
+@untimed
 @given(text=st.text(max_size=30).filter(lambda text: "${" not in text))
 def test_a_text_without_expressions_stays(text: str) -> None:
     assert text == resolve(text, {})
 
 
+@untimed
 @given(variables=st.dictionaries(NAMES, VALUES, max_size=4))
 def test_every_value_can_be_named_and_keeps_its_type(variables: dict[str, Any]) -> None:
     for name, value in leaves(variables):
         assert value is resolve("${" + name + "}", variables, collections=True)
 
 
+@untimed
 @given(
     variables=st.dictionaries(NAMES, VALUES, max_size=4), before=st.sampled_from(["", "x ", "$"])
 )

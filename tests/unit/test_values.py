@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pannier.core.errors import InvalidFile
@@ -21,6 +21,7 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 PARAMS = st.dictionaries(NAMES, VALUES, max_size=5)
+untimed = settings(deadline=None)
 
 
 def paths(node: Any, path: str = "") -> list[str]:
@@ -100,11 +101,13 @@ def test_python_is_read_and_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"b": 2} == values.load_params(source, "p.py")
 
 
+@untimed
 @given(params=PARAMS)
 def test_no_names_select_the_whole_file(params: dict[str, Any]) -> None:
     assert (params, []) == values.select(params, ())
 
 
+@untimed
 @given(params=PARAMS)
 def test_every_value_is_found_by_its_dotted_name(params: dict[str, Any]) -> None:
     names = paths(params)
@@ -130,6 +133,7 @@ def test_list_items_count_from_either_end_and_keys_may_be_numbers() -> None:
     )[0]
 
 
+@untimed
 @given(params=PARAMS, data=st.data())
 def test_what_was_just_recorded_has_not_changed(
     params: dict[str, Any], data: st.DataObject
@@ -140,6 +144,7 @@ def test_what_was_just_recorded_has_not_changed(
     assert {} == values.diff_params(locked, params, wanted)
 
 
+@untimed
 @given(before=PARAMS, after=PARAMS)
 def test_a_whole_file_differs_in_exactly_the_keys_that_differ(
     before: dict[str, Any], after: dict[str, Any]

@@ -10,15 +10,17 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from pannier import DVC_LEVEL, __version__
 from pannier.cli import args, table
 from pannier.cli.context import Context
-from pannier.cli.ui import Ui
+from pannier.cli.ui import OutputClosed, Ui
 from pannier.core.errors import ConfigError, Interrupted, NotInProject, PannierError
 from pannier.disk import fsio
+from pannier.formats.config_schema import SECRETS
 
 BROKEN_PIPE, INTERRUPTED, BAD_LINE, UNEXPECTED = 141, 252, 254, 255
 
@@ -32,19 +34,20 @@ class _Ended(KeyboardInterrupt):
 
 
 def run_process(argv: Sequence[str], program: str) -> int:
-    """The whole life of a process: one line, with signals in our hands and streams closed."""
+    """The whole life of a process: one line, with signals in our hands and its output flushed."""
     with _signals():
         try:
             code = execute(argv, program)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             return code
         except _Ended as ended:
             number = ended.number
-        except BrokenPipeError:
-            # All is closed by now. Leaving in the usual way would make the interpreter flush into
-            # the broken pipe once more and complain.
-            os._exit(BROKEN_PIPE)
-    _die_of(number)
+        except (OutputClosed, BrokenPipeError):
+            _leave(BROKEN_PIPE)
+        except OSError as error:
+            _leave(UNEXPECTED, f"ERROR: cannot write the output: {error.strerror}\n")
+    os.kill(os.getpid(), number)  # our parent sees what we ended of
     return UNEXPECTED
 
 
@@ -53,14 +56,12 @@ def execute(argv: Sequence[str], program: str) -> int:
     ui = Ui()
     try:
         return _run(argv, program, ui)
-    except (BrokenPipeError, _Ended):
+    except _Ended:
         raise
     except KeyboardInterrupt:
         ui.error(Interrupted().message)
         return INTERRUPTED
     except Exception as error:
-        if _is_broken_output(error):
-            raise BrokenPipeError from error
         return _unexpected(error, ui)
     finally:
         ui.close()
@@ -80,6 +81,7 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
         ui.error(bad.message)
         return BAD_LINE
     ui.quiet, ui.verbose = line.quiet, line.verbose
+    ui.mask.learn(_typed_secrets(argv))
     if ui.verbose:
         _introduce(argv, ui)
     try:
@@ -88,6 +90,15 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
         ui.error(f"cannot change to '{line.opts.cd}': {error.strerror}")
         return UNEXPECTED
     return _run_command(line, program, ui)
+
+
+def _typed_secrets(argv: Sequence[str]) -> list[str]:
+    """What follows the name of a secret option, as in `remote modify x password ...`."""
+    return [
+        value
+        for option, value in pairwise(argv)
+        if option.lower().rpartition(".")[2] in SECRETS and not value.startswith("-")
+    ]
 
 
 def _run_command(line: args.Line, program: str, ui: Ui) -> int:
@@ -109,9 +120,9 @@ def _run_command(line: args.Line, program: str, ui: Ui) -> int:
     except PannierError as error:
         return _failed(error, line, ui)
     except OSError as error:
-        if error.errno is None or isinstance(error, BrokenPipeError):
+        if error.errno is None or error.filename is None:
             raise
-        return _failed(fsio.disk_error(error, str(error.filename or "")), line, ui)
+        return _failed(fsio.disk_error(error, str(error.filename)), line, ui)
     finally:
         if ctx.opened is not None:
             for warning in ctx.opened.settings.warnings:
@@ -194,15 +205,11 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _die_of(number: int) -> None:
-    """Ends the process by the signal that it got, so that its parent sees it."""
-    os.kill(os.getpid(), number)
-
-
-def _is_broken_output(error: BaseException | None) -> bool:
-    """True when an error was only caused by nobody reading our output."""
-    while error is not None:
-        if isinstance(error, BrokenPipeError):
-            return True
-        error = error.__cause__
-    return False
+def _leave(code: int, last_words: str = "") -> NoReturn:
+    """Ends the process now. All is closed; only output is left that nobody can take, and the
+    interpreter would try to write it once more and complain.
+    """
+    if sys.stderr is not None:
+        sys.stderr.write(last_words)
+        sys.stderr.flush()
+    os._exit(code)

@@ -23,9 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     # One command makes many values and no cycles worth looking for; the search costs a third.
     gc.disable()
-    from pannier.cli.dispatch import run_process
+    try:
+        from pannier.cli.dispatch import run_process
 
-    return run_process(words, program)
+        return run_process(words, program)
+    except KeyboardInterrupt:  # so early, or so late, that nothing is open
+        os.write(2, b"ERROR: interrupted by the user\n")
+        return 252
 
 
 def program_name(path: str) -> str:

@@ -23,6 +23,10 @@ _REDRAW_S = 0.1
 _COLOURS = {"red": "31", "yellow": "33", "blue": "34"}
 
 
+class OutputClosed(BaseException):
+    """Nobody reads our standard output any more. Not an error that anybody should handle."""
+
+
 class Ui:
     """What a command says and asks. Safe to use from several threads."""
 
@@ -118,20 +122,24 @@ class Ui:
             return
         with self._lock, self.progress.hidden():
             if stream is sys.stdout:
-                stream.write(text)
+                try:
+                    stream.write(text)
+                except BrokenPipeError:
+                    raise OutputClosed from None
                 return
+            self.flush()  # the order on a terminal is the order of events
             try:
-                if sys.stdout is not None:
-                    sys.stdout.flush()  # the order on a terminal is the order of events
                 stream.write(text)
                 stream.flush()
             except BrokenPipeError:
-                if stream is not sys.stderr:
-                    raise
+                pass
 
     def flush(self) -> None:
         if sys.stdout is not None:
-            sys.stdout.flush()
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:
+                raise OutputClosed from None
 
     def close(self) -> None:
         self.progress.close()
@@ -232,6 +240,7 @@ class Bars:
             thread.join()
 
     def _draw(self, stop: threading.Event) -> None:
+        """The drawing thread."""
         if stop.wait(_PATIENCE_S):
             return
         display = _make_display()
@@ -254,7 +263,8 @@ class Bars:
             display.remove_task(shown.pop(bar))
         for bar in self._open:
             if bar not in shown:
-                shown[bar] = display.add_task(self._ui.mask(bar.label), total=bar.total)
+                label = self._ui.mask(bar.label)
+                shown[bar] = display.add_task(label, total=bar.total, said="")
             said = _amount(bar.count, bar.total, bar.unit)
             display.update(shown[bar], completed=bar.count, total=bar.total, said=said)
         display.refresh()
@@ -289,6 +299,8 @@ def _make_display() -> Any:
         console=Console(file=sys.stderr),
         transient=True,
         auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
 
 

@@ -34,6 +34,7 @@ PRIVATE = 2  # not readable by group and others
 EXECUTABLE = 4
 CHANGED = 8  # it kept changing while it was read
 FAILED = 16  # could not be read; see the errors
+LINKED = 32  # it is the object itself, by a hard link
 
 # Outcomes of giving a file a name.
 DONE, EXISTS, MOVED, CANNOT, MISSING, CORRUPT = range(6)

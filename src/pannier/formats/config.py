@@ -9,7 +9,6 @@ in a file. Source: docs/formats.md, section 13.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pannier.core.errors import ConfigError
@@ -27,7 +26,7 @@ NAMED = ("remote", "machine", "db")
 """Kinds of section that carry a name, in the order in which a file has them."""
 
 INDENT = "    "
-_NAMED_SECTION = r'({})\s*"(.*)"\s*'.format("|".join(NAMED))
+NAMED_SECTION = r'({})\s*"(.*)"\s*'.format("|".join(NAMED))
 _SECTION = (
     r"\s*((?:\[\s*)+)"
     r"""("\s*\S.*?"|'\s*\S.*?'|[^'"\s].*?)"""
@@ -50,37 +49,15 @@ def parse(text: str) -> Tree:
 
     Raises ConfigError in ConfigObj's words, with the line.
     """
-    return named(interpolate(_parse_lines(text.splitlines())[0]))
+    return named(interpolate(parse_lines(text.splitlines())[0]))
 
 
 def dump(tree: Tree) -> str:
     """The file that DVC writes for tree. Raises ConfigError for what no such file can hold."""
-    return _checked("\n".join(_dumped(_flat(tree), 0)) + "\n", tree)
+    return checked("\n".join(_dumped(in_file_order(tree), 0)) + "\n", tree)
 
 
-def has_comments(text: str) -> bool:
-    return any(line.comment for line in _parse_lines(text.splitlines())[1]) or any(
-        line.lstrip().startswith("#") for line in text.splitlines()
-    )
-
-
-def edit(text: str, tree: Tree, renamed: Mapping[str, str] | None = None) -> str:
-    """The text changed as little as makes it say tree: comments, order and layout stay.
-
-    renamed: old to new heads of sections that keep their place, as `remote "a"`. A text without
-    comments becomes what DVC writes.
-    """
-    if not has_comments(text):
-        return dump(tree)
-    lines = text.splitlines()
-    raw, marks = _parse_lines(lines)
-    old = _by_section(interpolate(raw), renamed or {})
-    return _checked(
-        _Editor(lines, marks, old, _by_section(_flat(tree), {}), renamed or {}).text(), tree
-    )
-
-
-def _checked(text: str, tree: Tree) -> str:
+def checked(text: str, tree: Tree) -> str:
     """text, if reading it gives tree: else a value cannot be written so that DVC reads it."""
     try:
         if _shown_part(parse(text)) == _shown_part(tree):
@@ -106,7 +83,7 @@ def named(raw: Tree) -> Tree:
     tree: Tree = {}
     others: Tree = {}
     for name, value in _lower(raw).items():
-        found = re.fullmatch(_NAMED_SECTION, name) if '"' in name else None
+        found = re.fullmatch(NAMED_SECTION, name) if '"' in name else None
         if found and isinstance(value, dict):
             tree.setdefault(found[1], {})[found[2]] = value
         else:
@@ -132,7 +109,7 @@ def _lower(section: Tree) -> Tree:
     }
 
 
-def _flat(tree: Tree) -> Tree:
+def in_file_order(tree: Tree) -> Tree:
     """Sections in the order of a file: plain ones, then remotes, machines, databases."""
     flat = {key: value for key, value in tree.items() if key not in NAMED and value != {}}
     for kind in NAMED:
@@ -165,7 +142,7 @@ def _dumped(section: Tree, depth: int) -> list[str]:
 # -- reading -------------------------------------------------------------------------------------
 
 
-def _parse_lines(lines: list[str]) -> tuple[Tree, list[Line]]:
+def parse_lines(lines: list[str]) -> tuple[Tree, list[Line]]:
     """The sections of a file as they stand there, and what its lines are."""
     root: Tree = {}
     marks: list[Line] = []
@@ -293,132 +270,3 @@ def _closed(text: str, mark: str) -> tuple[str, str] | None:
             return text[:end], rest
         end = text.find(mark, end + 1)
     return None
-
-
-# -- editing -------------------------------------------------------------------------------------
-
-
-def _by_section(flat: Tree, renamed: Mapping[str, str]) -> dict[tuple[str, ...], Tree]:
-    """Options of every section, by its path in lower case; `()` holds those before the first."""
-    found: dict[tuple[str, ...], Tree] = {}
-
-    def collect(section: Tree, path: tuple[str, ...]) -> None:
-        options = found.setdefault(path, {})
-        for key, value in section.items():
-            if isinstance(value, dict):
-                collect(value, (*path, _shown(key, renamed) if not path else key.lower()))
-            else:
-                options[key.lower()] = value
-
-    collect(flat, ())
-    return found
-
-
-def _shown(name: str, renamed: Mapping[str, str]) -> str:
-    """A section's name in the one way a tree gives it: `Remote  "X"` is `remote "x"`."""
-    found = re.fullmatch(_NAMED_SECTION, name.lower())
-    plain = head(found[1], found[2]) if found else name.lower()
-    return renamed.get(plain, plain)
-
-
-class _Editor:
-    """One edit of a text with comments: lines are kept, replaced, dropped or added."""
-
-    def __init__(
-        self,
-        lines: list[str],
-        marks: list[Line],
-        old: dict[tuple[str, ...], Tree],
-        new: dict[tuple[str, ...], Tree],
-        renamed: Mapping[str, str],
-    ) -> None:
-        self._lines, self._marks, self._old, self._new = lines, marks, old, new
-        self._renamed = renamed
-
-    def text(self) -> str:
-        out: dict[int, list[str]] = {}
-        ends: dict[tuple[str, ...], int] = {}
-        seen: dict[tuple[str, ...], set[str]] = {}
-        for mark in self._marks:
-            section = self._path(mark.section)
-            want = self._new.get(section)
-            kept = want is not None and (bool(want) or self._stays(section))
-            if mark.key is None:
-                if not kept:
-                    self._drop(mark, out)
-                    continue
-                if self._is_renamed(mark.section):
-                    self._replace(mark, f"[{quote(section[-1], lines=False)}]", out)
-            else:
-                key = mark.key.lower()
-                if not want or key not in want:
-                    self._drop(mark, out)
-                    continue
-                seen.setdefault(section, set()).add(key)
-                if want[key] != self._old[section][key]:
-                    name = quote(mark.key, lines=False)
-                    self._replace(mark, f"{name} = {quote(want[key])}", out)
-            ends[section] = mark.last
-        for section, options in self._new.items():
-            added = {k: v for k, v in options.items() if k not in seen.get(section, set())}
-            if added or (section and section not in ends and self._stays(section)):
-                self._add(section, added, ends, out)
-        shown = [
-            line for number, line in enumerate(self._lines) for line in out.get(number, [line])
-        ]
-        shown = out.get(-1, []) + shown + out.get(len(self._lines), [])
-        return "\n".join(shown) + "\n"
-
-    def _path(self, section: tuple[str, ...]) -> tuple[str, ...]:
-        lower = tuple(name.lower() for name in section[1:])
-        return (_shown(section[0], self._renamed), *lower) if section else ()
-
-    def _is_renamed(self, section: tuple[str, ...]) -> bool:
-        return len(section) == 1 and _shown(section[0], {}) in self._renamed
-
-    def _stays(self, section: tuple[str, ...]) -> bool:
-        """True for a section that stays without options: for its name, or for what is below."""
-        depth = len(section)
-        below = any(path[:depth] == section and path != section for path in self._new)
-        return below or '"' in section[0]
-
-    def _drop(self, mark: Line, out: dict[int, list[str]]) -> None:
-        for number in range(mark.first, mark.last + 1):
-            out[number] = []
-
-    def _replace(self, mark: Line, text: str, out: dict[int, list[str]]) -> None:
-        self._drop(mark, out)
-        first = self._lines[mark.first]
-        indent = first[: len(first) - len(first.lstrip())]
-        comment = f"  {mark.comment}" if mark.comment else ""
-        out[mark.first] = [f"{indent}{text}{comment}"]
-
-    def _add(
-        self,
-        section: tuple[str, ...],
-        options: Tree,
-        ends: dict[tuple[str, ...], int],
-        out: dict[int, list[str]],
-    ) -> None:
-        """Adds options behind the last one of their section, or a new section at the end."""
-        written = [f"{quote(k, lines=False)} = {quote(v)}" for k, v in options.items()]
-        if section in ends:
-            last = ends[section]
-            indent = self._indent(section)
-            out.setdefault(last, [self._lines[last]])
-            out[last] += [indent + line for line in written]
-        elif not section:
-            out.setdefault(-1, []).extend(written)
-        else:
-            opened, closed = "[" * len(section), "]" * len(section)
-            out.setdefault(len(self._lines), []).extend(
-                [f"{opened}{quote(section[-1], lines=False)}{closed}"]
-                + [INDENT + line for line in written]
-            )
-
-    def _indent(self, section: tuple[str, ...]) -> str:
-        for mark in self._marks:
-            if self._path(mark.section) == section and mark.key is not None:
-                line = self._lines[mark.first]
-                return line[: len(line) - len(line.lstrip())]
-        return INDENT * len(section)

@@ -20,7 +20,7 @@ from pannier.formats.template import CommandStyle, Resolver, has_expression, to_
 from pannier.formats.variables import Read, VariableLoader, Variables
 
 MAX_STAGES = 100_000
-"""Of one file: the axes of a small `matrix` may multiply to any number."""
+"""How many of one file may be generated: the axes of a small `matrix` multiply to any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class _Builder:
         self.resolver = Resolver(reader.file, reader.data, style)
         self.loader = VariableLoader(self.resolver, read)
         self.warnings: list[str] = []
+        self.generated = 0
 
     def pipeline(self) -> Pipeline:
         directory = self.reader.file.rpartition("/")[0]
@@ -93,10 +94,7 @@ class _Builder:
         )
         stages: list[Stage] = []
         for name, raw in self.fields.get("stages", {}).items():
-            for stage in self._stages(name, raw, variables):
-                if len(stages) >= MAX_STAGES:
-                    self._too_many(("stages", name))
-                stages.append(stage)
+            stages.extend(self._stages(name, raw, variables))
         return Pipeline(
             stages=stages,
             metrics=self._paths("metrics", variables),
@@ -132,6 +130,9 @@ class _Builder:
         """items: the name of each member -> the values that only it has (`item`, `key`)."""
         if not items:
             return
+        self.generated += len(items)
+        if self.generated > MAX_STAGES:
+            self._too_many(("stages", name))
         own = next(iter(items.values()))
         hidden = [key for key in own if key in variables.values]
         if hidden:

@@ -33,7 +33,16 @@ from pannier.ops.tracking import (
     write_pointer,
 )
 from pannier.project import snapshot as snapshots
-from pannier.project.index import Index, OutRef, ignore_rules, load_index
+from pannier.project.index import (
+    Index,
+    OutRef,
+    ignore_rules,
+    is_stage_file,
+    load_index,
+    outs_of,
+    parse_stage_file,
+    workspace_reader,
+)
 from pannier.project.project import Project
 from pannier.project.snapshot import Snapshot
 from pannier.project.targets import root_relative
@@ -92,7 +101,9 @@ def add(
     UnstorableEntries, FileChanged, DiskError.
     """
     sweep(project)
-    index = load_index(project)
+    # The targets' own directories are walked once, for their data; see _check_inside.
+    roots = [root_relative(project, options.cwd, target) for target in targets]
+    index = load_index(project, leave_out=roots)
     tasks = [_task(project, index, target, options.cwd) for target in targets]
     tasks = list({task.path: task for task in tasks}.values())
     _check_overlaps(project, index, tasks)
@@ -101,6 +112,8 @@ def add(
         project.rwlock, project.root, [project.absolute(task.path) for task in tasks], writing=True
     )
     looks = [snapshots.look(project, task.path, MD5, progress) for task in tasks]
+    for task, look in zip(tasks, looks, strict=True):
+        _check_inside(project, task, look)
     changed: list[str] = []
     written: dict[str, Stage] = {}
     for planned, look in zip(tasks, looks, strict=True):
@@ -108,8 +121,8 @@ def add(
         task = planned.on(written.get(planned.stage.file, planned.stage))
         if options.save:
             save(project, look, progress)
-        else:
-            snapshots.measure(project, look, progress)
+        if task.inside or not options.save:
+            snapshots.measure_entries(project, look, progress)
         if look.digest is None:
             raise OutputMissing(shown(task.path, options.cwd), project.absolute(task.path))
         stage = _recorded(project, task, look, options)
@@ -179,17 +192,34 @@ def _check_overlaps(project: Project, index: Index, tasks: list[_Task]) -> None:
         }:
             raise Overlap(f"'{task.stage.file}' is there already, and ignored by .dvcignore")
         for ref in index.outs():
-            if ref.path != task.path and is_within(ref.path, task.path):
-                raise Overlap(
-                    f"The output paths:\n'{task.path}'('{task.stage.address}')\n"
-                    f"'{ref.path}'('{ref.stage.address}')\n"
-                    "overlap and are thus in the same tracked directory.\n"
-                    "To keep reproducibility, outputs should be in separate tracked directories "
-                    "or tracked individually."
-                )
+            _refuse_overlap(task, ref)
         for other in tasks:
             if other is not task and is_within(other.path, task.path):
                 raise Overlap(f"'{other.path}' lies in '{task.path}': add one of them")
+
+
+def _check_inside(project: Project, task: _Task, look: Snapshot) -> None:
+    """Refuses a directory that holds pointers or pipelines with outputs of their own."""
+    if look.tree is None or task.inside:
+        return
+    read = workspace_reader(project)
+    for folder in look.tree.folders:
+        for name in filter(is_stage_file, folder.names):
+            path = f"{task.path}/{folder.join(name)}"
+            for stage in parse_stage_file(project, read, path):
+                for ref in outs_of(stage):
+                    _refuse_overlap(task, ref)
+
+
+def _refuse_overlap(task: _Task, ref: OutRef) -> None:
+    if ref.path != task.path and is_within(ref.path, task.path):
+        raise Overlap(
+            f"The output paths:\n'{task.path}'('{task.stage.address}')\n"
+            f"'{ref.path}'('{ref.stage.address}')\n"
+            "overlap and are thus in the same tracked directory.\n"
+            "To keep reproducibility, outputs should be in separate tracked directories "
+            "or tracked individually."
+        )
 
 
 def _check_git(project: Project, tasks: list[_Task], cwd: str) -> None:

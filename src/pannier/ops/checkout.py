@@ -19,6 +19,7 @@ from pannier.core.events import Progress
 from pannier.core.path import is_within, relative
 from pannier.core.plan import CheckoutPlan, plan_checkout
 from pannier.disk.beneath import Root, has_link_parent
+from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy
 from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
@@ -159,6 +160,7 @@ class _Checkout:
     def _apply(self, item: Selected, look: Snapshot, want: dict[str, str], is_dir: bool) -> None:
         project, path = self._project, item.ref.path
         store = project.store_of(look.algorithm)
+        snapshots.measure_entries(project, look, self._progress)
         have: dict[str, str | None] = dict(look.entries())
         if look.kind == OTHER:
             have = {"": None}
@@ -290,7 +292,7 @@ class _Checkout:
             return True
         try:
             look = snapshots.look(project, path, recorded.algorithm, self._progress)
-            snapshots.measure(project, look, self._progress)
+            snapshots.measure_entries(project, look, self._progress)
         except PannierError:
             return True
         if look.kind == ABSENT or look.digest != recorded:
@@ -315,15 +317,15 @@ class _Checkout:
 
 
 def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:
+    """True when a file already is the kind of link that is wanted (a reflink looks like a copy)."""
     target = store.path(name)
-    if kind == "symlink":
-        return os.path.islink(path) and os.readlink(path) == target
-    if kind == "hardlink":
-        try:
-            return os.path.samestat(os.lstat(path), os.lstat(target))
-        except OSError:
-            return False
-    return False
+    if kind == SYMLINK or os.path.islink(path):
+        return kind == SYMLINK and os.path.islink(path) and os.readlink(path) == target
+    try:
+        shared = os.path.samestat(os.lstat(path), os.lstat(target))
+    except OSError:
+        return False
+    return shared == (kind == HARDLINK)
 
 
 def _remove(project: Project, look: Snapshot) -> bool:

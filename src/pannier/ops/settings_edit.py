@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pannier.core.errors import ConfigError
 from pannier.disk import fsio
 from pannier.formats import config_schema as schema
-from pannier.formats.config import Tree, dump, edit, has_comments, head, parse
+from pannier.formats.config import Tree, dump, head, parse
+from pannier.formats.config_edit import edit, has_comments
 from pannier.formats.settings import edit_settings, parse_value
 from pannier.git.repo import GitRepo
 from pannier.project.settings import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -100,23 +100,25 @@ def workspace_reader(project: Project) -> Read:
     return read
 
 
-def load_index(project: Project, below: str = "") -> Index:
+def load_index(project: Project, below: str = "", leave_out: Collection[str] = ()) -> Index:
     """Walks the workspace below a root-relative directory and reads every stage file.
 
-    Outputs' own directories are not entered: what lies there is data.
+    Outputs' own directories are not entered: what lies there is data; nor are those in leave_out.
     """
     read = workspace_reader(project)
     index = Index()
-    for path in find_stage_files(project, below, index):
+    for path in find_stage_files(project, below, index, leave_out):
         index.stages.extend(parse_stage_file(project, read, path))
     return index
 
 
-def find_stage_files(project: Project, below: str, found: Index) -> Iterator[str]:
+def find_stage_files(
+    project: Project, below: str, found: Index, leave_out: Collection[str] = ()
+) -> Iterator[str]:
     """Yields root-relative paths; `found` must hold the stages of those yielded before."""
     pending = [(below, ignore_rules(project, below))]
     seen = 0
-    outs: set[str] = set()
+    outs: set[str] = set(leave_out)
     while pending:
         folder, rules = pending.pop()
         try:
@@ -130,7 +132,7 @@ def find_stage_files(project: Project, below: str, found: Index) -> Iterator[str
             continue  # a project of its own
         active = rules.active(folder)
         for name in sorted(names):
-            if _is_stage_file(name) and names[name].is_file():
+            if is_stage_file(name) and names[name].is_file():
                 path = f"{folder}/{name}" if folder else name
                 if not (active and rules.matches(path, False)):
                     yield path
@@ -145,7 +147,7 @@ def find_stage_files(project: Project, below: str, found: Index) -> Iterator[str
                 pending.append((path, rules))
 
 
-def _is_stage_file(name: str) -> bool:
+def is_stage_file(name: str) -> bool:
     return pointer.is_pointer_name(name) or pointer.is_pipeline_name(name)
 
 

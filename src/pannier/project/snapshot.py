@@ -58,7 +58,7 @@ class Snapshot:
         return self._manifest
 
     def entries(self) -> dict[str, str]:
-        """Path relative to the output ('' for a file) -> hex."""
+        """Path relative to the output ('' for a file) -> hex. After `measure_entries`."""
         if self.kind == FILE:
             return {"": self.sources[0].hex(0)}
         return dict(self.manifest()) if self.kind == DIRECTORY else {}
@@ -197,12 +197,21 @@ def _recall(project: Project, sources: list[Source], algorithm: str) -> None:
 
 def measure(project: Project, snapshot: Snapshot, progress: Progress) -> Snapshot:
     """Fills in digest and meta, reading only files that changed since they were last read."""
-    if snapshot.digest is not None or snapshot.kind not in (FILE, DIRECTORY):
+    if snapshot.digest is None:
+        measure_entries(project, snapshot, progress)
+    return snapshot
+
+
+def measure_entries(project: Project, snapshot: Snapshot, progress: Progress) -> Snapshot:
+    """The same, and the digest of every single file: `entries` and `manifest` are complete."""
+    if snapshot.kind not in (FILE, DIRECTORY):
         return snapshot
     sources = load_sources(project, snapshot)
+    read = any(source.unknown() for source in sources)
     hash_unknown(sources, snapshot.algorithm, snapshot.clock_ns, progress)
-    conclude(project, snapshot)
-    remember(project, snapshot, flushed=False)
+    if read or snapshot.digest is None:
+        conclude(project, snapshot)
+        remember(project, snapshot, flushed=False)
     return snapshot
 
 

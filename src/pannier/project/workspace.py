@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pannier.core.errors import FileChanged
 from pannier.core.events import Progress
 from pannier.disk import batches, fsio
-from pannier.disk.batches import SETTLED
+from pannier.disk.batches import LINKED, SETTLED
 from pannier.disk.beneath import Root
 from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.walk import FIELDS, stat_key
@@ -92,24 +92,20 @@ def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
 
 
 def _to_relink(store: Store, source: Source, kind: str) -> list[int]:
-    links = set(source.folder.links)
+    done = LINKED if kind == HARDLINK else 0
     fresh = [
-        index
-        for index, flags in enumerate(source.flags)
-        if flags & SETTLED
-        and source.folder.names[index] not in links
-        and source.folder.key(index)[2] > 0
+        index for index, flags in enumerate(source.flags) if flags & SETTLED and not flags & done
     ]
+    if not fresh:
+        return fresh
+    links = set(source.folder.links)
+    names = source.folder.names
+    fresh = [i for i in fresh if names[i] not in links and source.folder.key(i)[2] > 0]
     if kind == SYMLINK:
         return fresh
-    stats = batches.stat_batch(store.root, [source.hex(index) for index in fresh])
-    width = len(stats) // len(fresh) if fresh else 0
-    return [
-        index
-        for at, index in enumerate(fresh)
-        if int.from_bytes(stats[(at + 1) * width - 8 : (at + 1) * width], "little")
-        != source.folder.key(index)[3]
-    ]
+    stats = array("q", batches.stat_batch(store.root, [source.hex(index) for index in fresh]))
+    inodes = stats[3::FIELDS]
+    return [i for i, inode in zip(fresh, inodes, strict=True) if inode != source.folder.key(i)[3]]
 
 
 def _relink_one(

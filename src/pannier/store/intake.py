@@ -104,6 +104,12 @@ class _Slice:
         return [names[index] for index in self.indexes]
 
     @property
+    def hexes(self) -> list[str]:
+        text = self.source.digests.hex()
+        width = DIGEST_SIZE * 2
+        return [text[index * width : (index + 1) * width] for index in self.indexes]
+
+    @property
     def stats(self) -> bytes:
         raw = self.source.folder.stats
         if len(self.indexes) * FIELDS == len(raw):
@@ -206,6 +212,49 @@ def _note_run(
     source.settled[first:end] = settled
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Objects that just got their names, and their stats, column by column."""
+
+    names: list[str]
+    stats: list[bytes]
+
+
+def _note_links(
+    part: _Slice,
+    hexes: list[str],
+    outcomes: bytes,
+    stats: bytes,
+    done: _Named,
+    met: set[str],
+) -> list[int]:
+    """Enters what linking a batch brought; returns the indexes that must be copied instead."""
+    source = part.source
+    first, count = part.indexes[0], len(part.indexes)
+    if outcomes.count(batches.DONE) == count and part.indexes[-1] - first + 1 == count:
+        source.folder.stats[first * FIELDS : (first + count) * FIELDS] = array("q", stats)
+        linked = [flag | batches.LINKED for flag in source.flags[first : first + count]]
+        source.flags[first : first + count] = bytes(linked)
+        done.names.extend(hexes)
+        done.stats.append(stats)
+        return []
+    copies = []
+    for at, index in enumerate(part.indexes):
+        if outcomes[at] == batches.DONE:
+            key = stats[at * STAT_BYTES : (at + 1) * STAT_BYTES]
+            source.set_stats(index, key)
+            source.flags[index] |= batches.LINKED
+            done.names.append(hexes[at])
+            done.stats.append(key)
+        elif outcomes[at] == batches.MOVED:
+            raise FileChanged(source.path(index))
+        elif outcomes[at] == batches.CANNOT:
+            copies.append(index)
+        else:
+            met.add(hexes[at])
+    return copies
+
+
 class Intake:
     """Puts the files of sources into a store."""
 
@@ -258,10 +307,13 @@ class Intake:
         if not work:
             return
         store = self._store
-        hexes = [[part.source.hex(index) for index in part.indexes] for part in work]
+        hexes = [part.hexes for part in work]
         store.make_prefixes(name for names in hexes for name in names)
         total = sum(map(len, hexes))
         task = self._progress.task("Adding to the cache", total)
+        again: list[tuple[Source, list[int]]] = []
+        done = _Named([], [])
+        met: set[str] = set()
         with fsio.barrier(store.root) as barrier:
             barrier.flush(fsio.at_most_few(p.source.path(i) for p in work for i in p.indexes))
             self._note_flush(total)
@@ -269,32 +321,17 @@ class Intake:
                 (part.source.base, part.names, part.stats, names, store.root)
                 for part, names in zip(work, hexes, strict=True)
             )
-            again: list[tuple[Source, list[int]]] = []
-            done_names: list[str] = []
-            done_stats: list[bytes] = []
-            met_late: set[str] = set()
             with Pool(batches, len(work)) as pool:
                 for number, (outcomes, stats) in pool.map("link_in_batch", calls):
                     part = work[number]
                     task.advance(len(part.indexes))
-                    retry = []
-                    for at, index in enumerate(part.indexes):
-                        key = stats[at * STAT_BYTES : (at + 1) * STAT_BYTES]
-                        if outcomes[at] == batches.DONE:
-                            part.source.set_stats(index, key)
-                            done_names.append(hexes[number][at])
-                            done_stats.append(key)
-                        elif outcomes[at] == batches.MOVED:
-                            raise FileChanged(part.source.path(index))
-                        elif outcomes[at] == batches.CANNOT:
-                            retry.append(index)
-                        else:
-                            met_late.add(hexes[number][at])
-                    again.append((part.source, retry))
-            flush_names(store, barrier, done_names)
+                    again.append(
+                        (part.source, _note_links(part, hexes[number], outcomes, stats, done, met))
+                    )
+            flush_names(store, barrier, done.names)
         task.close()
-        store.note_verified(done_names, b"".join(done_stats), flushed=fsio.policy != "none")
-        damaged = store.verify(sorted(met_late))
+        store.note_verified(done.names, b"".join(done.stats), flushed=fsio.policy != "none")
+        damaged = store.verify(sorted(met))
         if damaged:
             # Another process published the same name meanwhile, and its bytes are wrong.
             for part, names in zip(work, hexes, strict=True):

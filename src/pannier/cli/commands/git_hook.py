@@ -7,10 +7,13 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser
 
+from pannier.cli import table
 from pannier.cli.args import add_group
 from pannier.cli.context import Context, Options
 from pannier.cli.dispatch import execute
+from pannier.core.errors import PannierError
 from pannier.git.repo import GitRepo
+from pannier.project.index import load_index
 from pannier.project.settings import dvc_dir_of
 
 DESCRIPTION = "Run GIT hook."
@@ -37,7 +40,22 @@ def _pre_commit(ctx: Context, opts: Options) -> int:
 
 
 def _pre_push(ctx: Context, opts: Options) -> int:
-    return _run_inside(ctx, "push")
+    """A project that tracks nothing yet and has no remote must not stop an unrelated push.
+
+    One that tracks data without a remote stops it, as with DVC: the pointers would arrive where
+    the data does not. `git push --no-verify` goes on.
+    """
+    return 0 if _has_nothing_to_push(ctx) else _run_inside(ctx, "push")
+
+
+def _has_nothing_to_push(ctx: Context) -> bool:
+    if dvc_dir_of(ctx.cwd) is None:
+        return True
+    try:
+        project = table.open_project(ctx.cwd)
+        return not project.settings.remote_names() and not load_index(project).outs()
+    except PannierError:
+        return False  # the command itself will say it
 
 
 def _post_checkout(ctx: Context, opts: Options) -> int:

@@ -14,13 +14,19 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from pannier.core.errors import CorruptObject, NotThere, PannierError, TransportError
+from pannier.core.errors import (
+    AccessDenied,
+    CorruptObject,
+    NotThere,
+    PannierError,
+    TransportError,
+)
 from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
 from pannier.store.transports.s3_bodies import Parts, Sink, md5_checked, open_source, read_whole
 from pannier.store.transports.s3_client import Connection, connect
 from pannier.store.transports.s3_config import read_options
 from pannier.store.transports.s3_credentials import explain_answer, make_client
-from pannier.store.transports.s3_errors import explain
+from pannier.store.transports.s3_errors import explain, not_s3
 from pannier.store.transports.s3_listing import OddListing, listed
 from pannier.store.transports.s3_odd_keys import OddKeys, is_odd
 from pannier.store.transports.threads import Stopped, Team, interruptibly
@@ -111,6 +117,8 @@ class S3Transport:
         except Exception as error:
             raise self._error(error, "") from None
         else:
+            if not self._bucket_seen:
+                self._call("", self._check_server)
             return
         try:
             for path, size in self._odd_keys().listed(full, after):
@@ -125,6 +133,20 @@ class S3Transport:
         except NotThere:
             return True
         return False
+
+    def _check_server(self) -> None:
+        """obstore takes any page of a log-in portal for a listing of nothing: so an empty bucket
+        must also be able to say of a key that it does not exist."""
+        at = self._open()
+        try:
+            at.obstore.get(at.store, self._prefix + "files/md5/00/nothing")
+        except FileNotFoundError:
+            self._bucket_seen = True
+        except Exception as error:
+            if not isinstance(self._error(error, ""), AccessDenied):
+                raise
+        else:
+            raise not_s3(at.place)
 
     def upload_many(
         self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes

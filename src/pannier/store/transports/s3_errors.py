@@ -153,6 +153,13 @@ def wrong_region(place: Place) -> TransportError:
     )
 
 
+def not_s3(place: Place) -> TransportError:
+    return TransportError(
+        f"{place.server} answers, but not as an S3 server does",
+        hint="check the 'endpointurl', and whether a proxy or log-in page stands between",
+    )
+
+
 def _on_the_way(text: str, place: Place) -> TransportError:
     """No answer at all, or half of one."""
     if "BareRedirect" in text:
@@ -173,8 +180,5 @@ def _on_the_way(text: str, place: Place) -> TransportError:
     if any(word in text for word in _CUT):
         return Unreachable(f"the connection to {place.server} broke off")
     if "InvalidXml" in text or "InvalidListResponse" in text:
-        return TransportError(
-            f"{place.server} answers, but not as an S3 server does",
-            hint="check the 'endpointurl', and whether a proxy or log-in page stands between",
-        )
+        return not_s3(place)
     return TransportError(f"a request to {place.server} failed")

@@ -1,0 +1,135 @@
+"""Copying and hashing in one pass."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pannier.disk.copying import (
+    OBJECT_MODE,
+    WHOLE_MAX,
+    copy_hashing,
+    copy_object,
+    copy_objects,
+)
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
+
+
+@pytest.mark.parametrize("size", [0, 1, WHOLE_MAX, WHOLE_MAX + 1, 2 * WHOLE_MAX + 3])
+def test_a_copy_is_the_bytes_and_its_digest_is_theirs(tmp_path: Path, size: int) -> None:
+    data = os.urandom(size)
+    (tmp_path / "s").write_bytes(data)
+
+    row = copy_object(str(tmp_path / "s"), str(tmp_path / "t"), md5(data), 0o644)
+
+    assert (md5(data), size, 0, "") == row
+    assert data == (tmp_path / "t").read_bytes()
+
+
+@pytest.mark.parametrize("announced", [0, 5, 100])
+def test_a_file_that_is_not_as_long_as_announced_is_copied_as_it_is(
+    tmp_path: Path, announced: int
+) -> None:
+    (tmp_path / "s").write_bytes(b"0123456789")
+    source = os.open(tmp_path / "s", os.O_RDONLY)
+    target = os.open(tmp_path / "t", os.O_RDWR | os.O_CREAT)
+
+    digest = copy_hashing(source, target, announced, "t")
+    os.close(source)
+    os.close(target)
+
+    assert md5(b"0123456789") == digest.hex()
+    assert b"0123456789" == (tmp_path / "t").read_bytes()
+
+
+def test_a_clone_that_does_not_work_becomes_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"bytes")
+    source = os.open(tmp_path / "s", os.O_RDONLY)
+    target = os.open(tmp_path / "t", os.O_RDWR | os.O_CREAT)
+
+    digest = copy_hashing(source, target, 5, "t", clone=True)
+    os.close(source)
+    os.close(target)
+
+    assert (md5(b"bytes"), b"bytes") == (digest.hex(), (tmp_path / "t").read_bytes())
+
+
+def test_the_caller_hears_of_every_byte_of_a_big_file(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(bytes(WHOLE_MAX + 1))
+    heard: list[int] = []
+
+    copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", 0o644, heard.append)
+
+    assert WHOLE_MAX + 1 == sum(heard)
+    assert len(heard) > 1
+
+
+def test_who_no_longer_wants_a_big_copy_gets_none(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(bytes(3 * WHOLE_MAX))
+
+    def stop(count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", 0o644, stop)
+    assert ["s"] == os.listdir(tmp_path)
+
+
+def test_a_copy_of_the_wrong_bytes_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"other")
+
+    row = copy_object(str(tmp_path / "s"), str(tmp_path / "t"), md5(b"bytes"), 0o644)
+
+    assert (md5(b"other"), 5, 0, "") == row
+    assert ["s"] == os.listdir(tmp_path)
+
+
+def test_what_goes_wrong_names_the_side_that_it_is_about(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    (tmp_path / "d").mkdir()
+    source, target, nowhere = (str(tmp_path / name) for name in ("s", "t", "nowhere"))
+
+    rows = copy_objects(
+        [
+            (nowhere, target, ""),
+            (source, f"{nowhere}/t", ""),
+            (source, source, ""),
+            (str(tmp_path / "d"), target, ""),
+            (source, target, md5(b"x")),
+        ],
+        0o644,
+    )
+
+    assert [
+        ("", 0, errno.ENOENT, nowhere),
+        ("", 0, errno.ENOENT, f"{nowhere}/t"),
+        ("", 0, errno.EEXIST, source),
+        ("", 0, errno.EISDIR, str(tmp_path / "d")),
+        (md5(b"x"), 1, 0, ""),
+    ] == rows
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s")
+
+    assert errno.EISDIR == copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", 0o644)[2]
+    assert not (tmp_path / "t").exists()
+
+
+def test_an_object_is_read_only_whatever_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    before = os.umask(0o077)
+    try:
+        copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", OBJECT_MODE)
+    finally:
+        os.umask(before)
+
+    assert 0o444 == stat.S_IMODE(os.stat(tmp_path / "t").st_mode)
