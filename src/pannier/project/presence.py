@@ -8,7 +8,7 @@ from pannier.core.manifest import Manifest
 from pannier.core.stage import Out
 from pannier.project.project import Project
 from pannier.project.snapshot import Snapshot, note_present
-from pannier.store.intake import RACY_NS
+from pannier.store.sources import RACY_NS
 
 
 def manifest_of(project: Project, digest: Digest) -> Manifest | None:

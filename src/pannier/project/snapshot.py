@@ -17,7 +17,7 @@ from pannier.disk.batches import EXECUTABLE
 from pannier.disk.walk import FIELDS, Folder, Tree
 from pannier.project.index import ignore_rules
 from pannier.project.project import Project
-from pannier.store.intake import RACY_NS, Source, hash_unknown
+from pannier.store.sources import RACY_NS, Source, hash_unknown
 from pannier.store.statcache import DIGEST_SIZE, UNKNOWN, FolderRow, TreeRow, fingerprint
 
 ABSENT, FILE, DIRECTORY, OTHER = "absent", "file", "directory", "other"

@@ -29,10 +29,11 @@ from pannier.project.snapshot import (
     note_present,
     remember,
 )
-from pannier.store.intake import RACY_NS, Intake, Source
+from pannier.store.intake import Intake
 from pannier.store.objects import Store
 from pannier.store.publishing import put_bytes, settle
 from pannier.store.publishing import sweep as sweep_store
+from pannier.store.sources import RACY_NS, Source
 
 
 def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:

@@ -1,0 +1,98 @@
+"""What a command imports. Every module costs half a millisecond at the start of every command."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from tests.support.programs import run
+from tests.support.project import Project
+
+PROGRAM = """
+import json, os, sys
+before = set(sys.modules)
+from pannier.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    os.write(2, b"\\n" + json.dumps(sorted(set(sys.modules) - before)).encode())
+"""
+HEAVY = {
+    "asyncio",
+    "botocore",
+    "obstore",
+    "pathspec",
+    "rich",
+    "ruamel",
+    "ssl",
+    "tomlkit",
+    "unittest",
+    "urllib3",
+}
+
+
+def imported(project: Project, *args: str) -> list[str]:
+    """The modules that a command imports beyond those that Python starts with."""
+    done = run([sys.executable, "-c", PROGRAM, *args], cwd=project.root)
+    found: list[str] = json.loads(done.stderr.splitlines()[-1])
+    return found
+
+
+@pytest.fixture
+def used(project: Project) -> Project:
+    """A project in which everything was done once."""
+    project.write("data/a", "a")
+    project.write("file", "f")
+    project.dvc("remote", "add", "-q", "-d", "store", "../remote")
+    project.dvc("add", "-q", "data", "file")
+    project.dvc("push", "-q")
+    return project
+
+
+BUDGETS: dict[tuple[str, ...], int] = {
+    ("--version",): 1,
+    ("root",): 1,
+    ("status",): 1,
+    ("add", "file"): 1,
+    ("commit", "file.dvc"): 1,
+    ("checkout",): 1,
+    ("push",): 1,
+    ("fetch",): 1,
+    ("pull",): 1,
+}
+
+
+@pytest.mark.parametrize("args", BUDGETS, ids=" ".join)
+def test_a_command_imports_no_more_than_it_needs(used: Project, args: tuple[str, ...]) -> None:
+    found = imported(used, *args)
+
+    assert [] == [name for name in found if name.split(".")[0] in HEAVY]
+    assert len(found) <= BUDGETS[args], f"{len(found)}: {found}"
+
+
+def test_the_version_needs_nothing_but_the_entry(used: Project) -> None:
+    ours = [name for name in imported(used, "--version") if name.startswith("pannier")]
+
+    assert ["pannier", "pannier.cli", "pannier.cli.main"] == ours
+
+
+def test_a_command_loads_no_other_command_and_no_transport_that_it_does_not_use(
+    used: Project,
+) -> None:
+    found = imported(used, "status")
+
+    commands = [name for name in found if name.startswith("pannier.cli.commands.")]
+    assert ["pannier.cli.commands.status"] == commands
+    assert [] == [name for name in found if name.startswith("pannier.store.transports.")]
+
+
+def test_a_push_to_a_folder_loads_the_transport_of_folders_only(used: Project) -> None:
+    used.write("file", "changed")
+    used.dvc("add", "-q", "file")
+
+    found = imported(used, "push")
+
+    assert not [name for name in found if name.startswith("pannier.store.transports.s3")]
+    assert "pannier.store.transports.local" in found
