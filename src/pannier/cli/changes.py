@@ -8,10 +8,10 @@ from pannier.ops.checkout import CheckoutReport
 
 
 def changed_lines(report: CheckoutReport) -> Iterator[str]:
-    """`M\tname`, then A, then D: one line an output, as DVC prints them."""
+    """`M       name`, then A, then D: one line an output, as DVC prints them."""
     for letter, names in (("M", report.modified), ("A", report.added), ("D", report.deleted)):
         for name in names:
-            yield f"{letter}\t{name}"
+            yield f"{letter}\t{name}".expandtabs()
 
 
 def counted(count: int) -> str:

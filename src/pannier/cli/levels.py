@@ -8,8 +8,8 @@ from typing import Any
 from pannier.cli.context import Context, Options
 from pannier.cli.masking import STARS
 from pannier.formats import config_schema as schema
-from pannier.ops.settings_edit import Place, is_secret
-from pannier.project.settings import REPO, dvc_dir_of
+from pannier.project.config_files import REPO, dvc_dir_of
+from pannier.project.config_write import Place, is_secret
 
 
 def place_of(ctx: Context, opts: Options) -> Place:

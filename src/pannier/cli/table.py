@@ -98,6 +98,9 @@ COMMANDS: dict[str, Command] = {
     ),
 }
 
+CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJECT)
+"""Not a command of its own: what `status --cloud` loads."""
+
 NAMES: dict[str, str] = {
     spoken: name for name, command in COMMANDS.items() for spoken in (name, *command.aliases)
 }

@@ -167,7 +167,9 @@ class _Checkout:
         if item.inside:
             have, want = self._limit(item, have, want)
         redo = self._other_links(look, want, store) if self._options.relink else set()
-        plan = plan_checkout(have, want, self._stored(store, have, want), redo)
+        stored = self._stored(store, have, want)
+        plan = plan_checkout(have, want, stored, redo)
+        only_links = bool(redo) and plan_checkout(have, want, stored).is_empty
         if look.kind == OTHER:
             plan = replace(plan, unsaved=[])
         nothing = not (want or plan.delete)
@@ -185,7 +187,8 @@ class _Checkout:
             return
         is_exec = item.ref.out.meta.is_exec
         made = Materialiser(project, look, is_exec, self._progress).apply(plan, want, is_dir)
-        self._account(item, look, made, is_dir)
+        if not (only_links and not made.missing):
+            self._account(item, look, made, is_dir)
 
     def _limit(
         self, item: Selected, have: dict[str, str | None], want: dict[str, str]

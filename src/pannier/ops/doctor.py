@@ -10,7 +10,8 @@ from importlib import metadata
 from pannier.core.errors import DiskError
 from pannier.disk import fsio, link
 from pannier.git.repo import GitRepo
-from pannier.project.settings import GLOBAL, SYSTEM, Settings, config_dir
+from pannier.project.config_files import GLOBAL, SYSTEM, config_dir
+from pannier.project.settings import Settings
 from pannier.store.schemes import scheme_of
 
 _LIBRARIES = ("PyYAML", "ruamel.yaml", "tomlkit", "pathspec", "rich")

@@ -276,7 +276,8 @@ def _compare(
     paths: dict[str, str] = {}
     for name in wanted.manifests:
         label = wanted.labels[name]
-        paths[name] = label
+        if name not in found:
+            paths[name] = label
         try:
             data = found.get(name)
             manifest = parse_manifest(data, name) if data is not None else store.manifest(name)

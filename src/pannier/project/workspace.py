@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pannier.core.errors import FileChanged
 from pannier.core.events import Progress
 from pannier.disk import batches, fsio
-from pannier.disk.batches import LINKED, SETTLED
+from pannier.disk.batches import EXECUTABLE, LINKED, SETTLED
 from pannier.disk.beneath import Root
-from pannier.disk.link import HARDLINK, SYMLINK
+from pannier.disk.link import COPY, HARDLINK, SYMLINK
 from pannier.disk.walk import FIELDS, stat_key
 from pannier.project.project import Project
 from pannier.project.snapshot import (
@@ -44,7 +44,7 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
     store = project.store_of(snapshot.algorithm)
     if _is_saved_already(store, snapshot):
         return
-    kinds = project.link_kinds()
+    kinds = [COPY] if _is_executable(snapshot) else project.link_kinds()
     intake = Intake(store, kinds, snapshot.clock_ns, progress)
     sources = load_sources(project, snapshot)
     intake.put(sources)
@@ -60,6 +60,11 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
     same_disk = os.stat(store.root).st_dev == os.stat(os.path.dirname(snapshot.absolute)).st_dev
     remember(project, snapshot, flushed=intake.flushed_all and same_disk)
     note_present(project, snapshot)
+
+
+def _is_executable(snapshot: Snapshot) -> bool:
+    """True for a file whose mode is part of the record: objects never carry it, so it is copied."""
+    return snapshot.kind == FILE and bool(snapshot.sources[0].flags[0] & EXECUTABLE)
 
 
 def _is_saved_already(store: Store, snapshot: Snapshot) -> bool:
@@ -78,6 +83,8 @@ def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
     """
     kind = project.link_kinds()[0]
     if kind not in (HARDLINK, SYMLINK) or snapshot.kind not in (FILE, DIRECTORY):
+        return 0
+    if _is_executable(snapshot):
         return 0
     store = project.store_of(snapshot.algorithm)
     count = 0
@@ -101,9 +108,10 @@ def _to_relink(store: Store, source: Source, kind: str) -> list[int]:
         return fresh
     links = set(source.folder.links)
     names = source.folder.names
-    fresh = [i for i in fresh if names[i] not in links and source.folder.key(i)[2] > 0]
+    fresh = [i for i in fresh if names[i] not in links]
     if kind == SYMLINK:
         return fresh
+    fresh = [i for i in fresh if source.folder.key(i)[2] > 0]  # empty files are never linked
     stats = array("q", batches.stat_batch(store.root, [source.hex(index) for index in fresh]))
     inodes = stats[3::FIELDS]
     return [i for i, inode in zip(fresh, inodes, strict=True) if inode != source.folder.key(i)[3]]

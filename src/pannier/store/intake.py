@@ -107,16 +107,16 @@ class Intake:
         wanted: list[tuple[Source, list[int]]] = []
         taken: set[str] = set()
         for source, names in by_source:
-            links = set(source.folder.links)
+            apart = _to_copy(source)
             indexes = []
             for index, name in enumerate(names):
                 if name in here or name in taken:
                     continue
                 taken.add(name)
                 indexes.append(index)
-            if links:
-                self._copy_some(source, [i for i in indexes if source.folder.names[i] in links])
-                indexes = [i for i in indexes if source.folder.names[i] not in links]
+            if apart:
+                self._copy_some(source, [i for i in indexes if i in apart])
+                indexes = [i for i in indexes if i not in apart]
             wanted.append((source, indexes))
         self._link(slices(wanted))
 
@@ -226,6 +226,18 @@ class Intake:
         """A barrier for many files flushes the whole file system, the user's files with it."""
         if count > fsio.FLUSH_FEW and fsio.policy == "batch":
             self.flushed_all = True
+
+
+def _to_copy(source: Source) -> set[int]:
+    """Files that cannot be objects themselves: links of the user, and empty files, which would
+    be the first to hit the file system's limit of links."""
+    names = source.folder.names
+    links = set(source.folder.links)
+    apart = {index for index, name in enumerate(names) if name in links} if links else set()
+    sizes = source.folder.stats[2::FIELDS]
+    if 0 in sizes:
+        apart |= {index for index, size in enumerate(sizes) if size == 0}
+    return apart
 
 
 def _groups(work: list[Slice]) -> Iterator[list[Slice]]:

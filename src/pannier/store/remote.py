@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
 
 from pannier.core.digest import LEGACY, is_object_name
 from pannier.core.errors import CorruptObject, NotThere
@@ -13,8 +11,8 @@ from pannier.core.plan import prefer_listing
 from pannier.disk.hashing import hash_bytes
 from pannier.store.schemes import open_transport
 from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transports.threads import Team
 
-_HEX = "0123456789abcdef"
 _ASK_AT_ONCE = 64
 """So few are asked for one by one without a thought."""
 
@@ -109,18 +107,13 @@ class Remote:
                 yield name, entry.size_bytes
 
     @staticmethod
-    def _spread(function: Any, items: Iterable[str], jobs: int) -> None:
-        items = list(items)
+    def _spread(function: Callable[[str], None], items: Collection[str], jobs: int) -> None:
         if len(items) == 1:
-            function(items[0])
+            function(*items)
             return
-        with ThreadPoolExecutor(max(1, min(jobs, len(items)))) as threads:
-            try:
-                for _ in threads.map(function, items):
-                    pass
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+        team: Team[str, None] = Team(function, min(jobs, len(items)))
+        for _ in team.map(items):
+            pass
 
     def read(self, algorithm: str, name: str) -> bytes:
         """A manifest, verified. Raises NotThere, CorruptObject, TransportError."""

@@ -10,6 +10,7 @@ is compared by comparing two byte strings. Plain columns, never pickle.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -135,10 +136,8 @@ class StatCache:
 
     def _drop_file(self) -> None:
         for suffix in ("", "-journal"):
-            try:
-                os.unlink(f"{self._path}{suffix}")
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                fsio.remove_if_there(f"{self._path}{suffix}")
 
     def _broken(self, error: BaseException) -> None:
         """Goes on in memory after damage that only showed while reading or writing.

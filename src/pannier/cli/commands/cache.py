@@ -8,7 +8,8 @@ from pannier.cli.args import add_group
 from pannier.cli.context import Context, Options
 from pannier.cli.levels import place_of
 from pannier.ops import settings_edit
-from pannier.project.settings import Settings, dvc_dir_of, load_settings, read_level
+from pannier.project.config_files import dvc_dir_of, read_level
+from pannier.project.settings import Settings, load_settings
 
 _KEY = ("cache", "dir")
 

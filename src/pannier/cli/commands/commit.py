@@ -7,7 +7,6 @@ from argparse import ArgumentParser
 from pannier.cli.context import Context, Options
 from pannier.cli.selection import add_expansion, add_targets, target_options
 from pannier.ops.commit import CommitOptions, commit
-from pannier.ops.tracking import stage_in_git
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,6 +22,5 @@ def run(ctx: Context, opts: Options) -> int:
     options = CommitOptions(
         targets=target_options(ctx, opts), force=opts.force, relink=not opts.no_relink
     )
-    report = commit(ctx.project, opts.targets, options, ctx.confirm, ctx.ui.progress)
-    stage_in_git(ctx.project, report.written)
+    commit(ctx.project, opts.targets, options, ctx.confirm, ctx.ui.progress)
     return 0

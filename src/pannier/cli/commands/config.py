@@ -10,17 +10,16 @@ from pannier.cli.context import Context, Options
 from pannier.cli.levels import flat, masked, place_of, warn_of_secret
 from pannier.core.errors import ConfigError
 from pannier.formats.settings import KNOWN, parse_value
-from pannier.ops import settings_edit
-from pannier.project.settings import (
+from pannier.ops import own_settings, settings_edit
+from pannier.project.config_files import (
     Level,
-    Settings,
     dvc_dir_of,
     level_path,
-    load_settings,
     own_path,
     read_level,
     read_own,
 )
+from pannier.project.settings import Settings, load_settings
 
 _NAME = re.compile(r"(?:(remote|db)\.)?([^.]*)\.([^.]*)")
 _OWN = "pannier."
@@ -131,9 +130,9 @@ def _own(ctx: Context, opts: Options, key: str) -> int:
     if opts.unset or opts.value is not None:
         place = place_of(ctx, opts)
         if opts.unset:
-            settings_edit.unset_own(place, key)
+            own_settings.unset_own(place, key)
         else:
-            settings_edit.set_own(place, key, opts.value)
+            own_settings.set_own(place, key, opts.value)
         return 0
     if key not in KNOWN:
         parse_value(key, "")

@@ -13,8 +13,8 @@ from pannier.cli.context import Context, Options
 from pannier.cli.dispatch import execute
 from pannier.core.errors import PannierError
 from pannier.git.repo import GitRepo
+from pannier.project.config_files import dvc_dir_of
 from pannier.project.index import load_index
-from pannier.project.settings import dvc_dir_of
 
 DESCRIPTION = "Run GIT hook."
 HAS_HELP = False

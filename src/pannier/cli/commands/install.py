@@ -9,7 +9,8 @@ from pannier.cli.context import Context, Options
 from pannier.core.errors import PannierError
 from pannier.git.repo import GitRepo
 from pannier.ops.hooks import add_to_pre_commit_tool, install_hooks
-from pannier.project.settings import find_root, load_settings
+from pannier.project.config_files import find_root
+from pannier.project.settings import load_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:

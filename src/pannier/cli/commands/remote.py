@@ -9,7 +9,8 @@ from pannier.cli.context import Context, Options
 from pannier.cli.levels import place_of, warn_of_secret
 from pannier.cli.render import tabbed
 from pannier.ops import settings_edit
-from pannier.project.settings import Settings, dvc_dir_of, load_settings, read_level
+from pannier.project.config_files import dvc_dir_of, read_level
+from pannier.project.settings import Settings, load_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import os
 from argparse import ArgumentParser
 
 from pannier.cli.context import Context, Options
-from pannier.project.settings import find_root
+from pannier.project.config_files import find_root
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -12,9 +12,9 @@ from pannier.cli.selection import (
     add_remote,
     add_revisions,
     add_targets,
-    revision_options,
     target_options,
 )
+from pannier.cli.table import CLOUD_STATUS, load
 from pannier.core.errors import PannierError
 from pannier.ops.status import StatusOptions, status
 
@@ -40,7 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(ctx: Context, opts: Options) -> int:
     if opts.cloud or opts.remote:
-        return _run_cloud(ctx, opts)
+        # Only here is a transport needed, and what it imports.
+        code: int = load(CLOUD_STATUS).run(ctx, opts)
+        return code
     _refuse_cloud_options(opts)
     options = StatusOptions(targets=target_options(ctx, opts), updates=not opts.no_updates)
     report = status(ctx.project, opts.targets, options, ctx.ui.progress)
@@ -52,27 +54,6 @@ def run(ctx: Context, opts: Options) -> int:
         ctx.ui.write(_NO_STAGES)
     else:
         ctx.ui.write("Data and pipelines are up to date.")
-    return 1 if ctx.ui.quiet and report.changes else 0
-
-
-def _run_cloud(ctx: Context, opts: Options) -> int:
-    # Only here is a transport needed, and what it imports.
-    from pannier.ops.sync import SyncOptions, cloud_status
-
-    options = SyncOptions(
-        targets=target_options(ctx, opts),
-        revisions=revision_options(opts),
-        remote=opts.remote,
-        jobs=opts.jobs,
-    )
-    report = cloud_status(ctx.project, opts.targets, options, ctx.ui.progress)
-    if opts.json:
-        ctx.ui.write(json_line(report.changes))
-    elif report.changes:
-        for path, state in sorted(report.changes.items()):
-            ctx.ui.write(f"\t{state + ':':<20}{path}")
-    else:
-        ctx.ui.write(f"Cache and remote '{report.remote}' are in sync.")
     return 1 if ctx.ui.quiet and report.changes else 0
 
 

@@ -7,7 +7,8 @@ from argparse import ArgumentParser
 from pannier import DVC_LEVEL, __version__
 from pannier.cli.context import Context, Options
 from pannier.ops.doctor import NO_CACHE, ProjectReport, describe_project, installation
-from pannier.project.settings import dvc_dir_of, load_settings
+from pannier.project.config_files import dvc_dir_of
+from pannier.project.settings import load_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -56,7 +56,7 @@ class Staging:
         """Makes staged bytes durable; on failure they are gone, for none may get a name."""
         assert self._barrier is not None
         try:
-            self._barrier.flush(paths)
+            self._barrier.flush(fsio.at_most_few(paths))
         except OSError:
             for path in paths:
                 with contextlib.suppress(OSError):

@@ -1,0 +1,202 @@
+"""What a command asks of the operating system, counted by strace.
+
+The cost of an operation is the cost of the system calls that it cannot avoid: one stat a file
+that is looked at, one opening a file that is read, and a few flushes a command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+FILES, FOLDERS = 1000, 10
+STATS = "stat,lstat,newfstatat,statx"
+OPENS = "open,openat,openat2"
+FLUSHES = "fsync,fdatasync,sync,syncfs"
+_DATA = re.compile(r"datum-\d+")
+SETTLED_S = 2.2
+"""What changed less than two seconds ago may change again unseen, so it is always read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A project whose runs are counted. env: of the runs; nothing of the machine is in it."""
+
+    root: Path
+    env: dict[str, str]
+
+    def run(self, *args: str) -> None:
+        self._run([sys.executable, "-m", "pannier", *args])
+
+    def calls(self, calls: str, *args: str) -> list[str]:
+        """The system calls of these kinds that a command makes, workers included, as text."""
+        log = self.root.parent / "strace.log"
+        trace = ["strace", "-f", "-qq", "-y", "-s", "300", "-e", f"trace={calls}", "-o", str(log)]
+        self._run([*trace, sys.executable, "-m", "pannier", *args])
+        return log.read_text(errors="replace").splitlines()
+
+    def _run(self, command: list[str]) -> None:
+        done = subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def write(self, count: int, start: int = 0) -> None:
+        for number in range(start, start + count):
+            folder = self.root / "data" / str(number % FOLDERS)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"datum-{number}").write_text(f"{self.root.name} {number}")
+
+    def let_it_settle(self) -> None:
+        until = time.monotonic() + SETTLED_S
+        while time.monotonic() < until:
+            time.sleep(0.1)
+
+
+def about_data(calls: list[str]) -> list[str]:
+    return [call for call in calls if _DATA.search(call)]
+
+
+def about_objects(calls: list[str]) -> list[str]:
+    return [call for call in calls if re.search(r"files/md5/[0-9a-f]{2}/[0-9a-f]{30}", call)]
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Traced]:
+    """Makes an empty project with a remote."""
+
+    def new(name: str) -> Traced:
+        base = tmp_path_factory.mktemp(name)
+        home = base / "home"
+        home.mkdir()
+        root = base / name
+        root.mkdir()
+        kept = {k: v for k, v in os.environ.items() if k in ("PATH", "PYTHONPATH", "LD_PRELOAD")}
+        traced = Traced(root, {**kept, "HOME": str(home), "LC_ALL": "C.UTF-8"})
+        subprocess.run(["git", "init", "-q", str(root)], check=True, env=traced.env)
+        traced.run("init", "-q")
+        traced.run("remote", "add", "-q", "-d", "store", str(base / "remote"))
+        return traced
+
+    return new
+
+
+@pytest.fixture(scope="module")
+def unchanged(make: Callable[[str], Traced]) -> Traced:
+    """1,000 files, added, pushed, settled and looked at once since."""
+    project = make("unchanged")
+    project.write(FILES)
+    project.run("add", "-q", "data")
+    project.run("push", "-q")
+    project.let_it_settle()
+    project.run("status", "-q")
+    return project
+
+
+def test_the_counting_counts(unchanged: Traced) -> None:
+    """Else the tests below would find nothing, and be content."""
+    command = "import os; os.stat('data/0/datum-0'); open('data/0/datum-10').close()"
+    log = unchanged.root.parent / "log"
+    trace = ["strace", "-f", "-y", "-o", str(log), "-e", f"trace={STATS},{OPENS}"]
+    subprocess.run([*trace, sys.executable, "-c", command], cwd=unchanged.root, check=True)
+
+    assert 2 == len(about_data(log.read_text().splitlines()))
+
+
+@pytest.mark.parametrize("command", ["status", "add data", "checkout", "commit", "push", "fetch"])
+def test_a_command_with_nothing_to_do_opens_no_data_and_stats_each_file_once(
+    unchanged: Traced, command: str
+) -> None:
+    calls = unchanged.calls(f"{STATS},{OPENS}", *command.split())
+
+    opened = [call for call in about_data(calls) if " open" in call]
+    looked = [call for call in about_data(calls) if " open" not in call]
+    assert [] == opened
+    assert len(looked) <= (0 if command in ("push", "fetch") else FILES)
+
+
+@pytest.mark.parametrize("command", ["status", "add data", "checkout", "commit"])
+def test_a_command_with_nothing_to_do_reads_no_object(unchanged: Traced, command: str) -> None:
+    calls = unchanged.calls(OPENS, *command.split())
+
+    assert len([call for call in about_objects(calls) if ".dir" not in call]) == 0
+
+
+def test_status_costs_little_beyond_the_files(unchanged: Traced) -> None:
+    """A fixed number: Python's own, the settings, and one a folder of the cache."""
+    calls = unchanged.calls(STATS, "status")
+
+    assert len(calls) - len(about_data(calls)) < 1200
+
+
+def test_status_starts_no_process_but_git(unchanged: Traced) -> None:
+    calls = unchanged.calls("execve", "status")
+
+    assert [] == [c for c in calls[1:] if " = 0" in c and "/git" not in c], calls
+
+
+@pytest.mark.parametrize("command", ["status", "push", "fetch", "checkout"])
+def test_a_command_with_nothing_to_do_flushes_nothing(unchanged: Traced, command: str) -> None:
+    assert [] == unchanged.calls(FLUSHES, command)
+
+
+def test_push_with_nothing_to_do_looks_at_the_remote_without_reading_it(unchanged: Traced) -> None:
+    calls = unchanged.calls(OPENS, "push")
+
+    assert [] == [c for c in about_objects(calls) if "/remote/" in c]
+
+
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+def test_after_one_change_of_a_thousand_one_file_is_read(
+    make: Callable[[str], Traced], kind: str
+) -> None:
+    project = make(f"changed-{kind}")
+    project.run("config", "cache.type", kind)
+    project.write(FILES)
+    project.run("add", "-q", "data")
+    project.let_it_settle()
+    project.run("status", "-q")
+    changed = project.root / "data" / "7" / "datum-7"
+    changed.unlink()
+    changed.write_text("changed")
+
+    calls = project.calls(OPENS, "add", "data")
+
+    opened = {found[0] for call in about_data(calls) if (found := _DATA.search(call))}
+    assert {"datum-7"} == opened
+
+
+@pytest.fixture(scope="module")
+def flushes(make: Callable[[str], Traced]) -> dict[tuple[str, int], int]:
+    """(command, number of files) -> how often it flushed."""
+    found = {}
+    for count in (100, 1000):
+        project = make(f"flushes-{count}")
+        project.write(count)
+        for command in ("add data", "push", "fetch", "checkout", "commit -f data.dvc"):
+            if command == "fetch":
+                subprocess.run(["rm", "-rf", ".dvc/cache"], cwd=project.root, check=True)
+            if command == "checkout":
+                subprocess.run(["rm", "-rf", "data"], cwd=project.root, check=True)
+            if command.startswith("commit"):
+                project.write(count, start=count)
+            found[command, count] = len(project.calls(FLUSHES, *command.split()))
+    return found
+
+
+LIMITS = {"add data": 12, "push": 10, "fetch": 12, "checkout": 0, "commit -f data.dvc": 12}
+
+
+@pytest.mark.parametrize("command", LIMITS)
+def test_a_command_flushes_a_few_times_however_many_files_there_are(
+    flushes: dict[tuple[str, int], int], command: str
+) -> None:
+    assert flushes[command, 100] == flushes[command, 1000]
+    assert flushes[command, 1000] <= LIMITS[command]
+    assert LIMITS[command] == 0 or flushes[command, 1000] > 0
