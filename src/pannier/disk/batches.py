@@ -17,7 +17,7 @@ import stat
 from array import array
 from typing import TypeAlias
 
-from pannier.disk import fsio
+from pannier.disk import faults, fsio
 from pannier.disk.copying import copy_hashing
 from pannier.disk.hashing import (
     digest_of_fd,
@@ -309,7 +309,7 @@ def _link_out(
         return CORRUPT, key, _NOTHING
     name = target.rpartition("/")[2]
     if kind == "symlink":
-        fsio.point("symlink", source, target)
+        faults.point("symlink", source, target)
         os.symlink(source, name, dir_fd=folder_fd)
         return DONE, key, key
     if key[2] == 0:
@@ -318,7 +318,7 @@ def _link_out(
         made = stat_key(os.fstat(fd))
         os.close(fd)
         return DONE, key, made
-    fsio.point("link", source, target)
+    faults.point("link", source, target)
     try:
         os.link(source, name, dst_dir_fd=folder_fd, follow_symlinks=False)
     except OSError as error:
@@ -342,7 +342,7 @@ def _copy_out(
     name = target.rpartition("/")[2]
     try:
         key = stat_key(os.fstat(fd))
-        fsio.point("create", target)
+        faults.point("create", target)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         out = os.open(name, flags, 0o777 if executable else 0o666, dir_fd=folder_fd)
         try:
@@ -351,7 +351,7 @@ def _copy_out(
         finally:
             os.close(out)
         if found.hex() != digest:
-            fsio.point("unlink", target)
+            faults.point("unlink", target)
             os.unlink(name, dir_fd=folder_fd)
             return CORRUPT, key, _NOTHING
         return DONE, key, made

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from pannier.core.errors import DiskError, FileChanged
-from pannier.disk import fsio
+from pannier.disk import faults, fsio
 from pannier.disk.walk import StatKey, stat_key
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -44,7 +44,7 @@ class Root:
         parent_fd = self._folder(parent, create=create)
         if create:
             with contextlib.suppress(FileExistsError):
-                fsio.point("mkdir", f"{self.path}/{path}")
+                faults.point("mkdir", f"{self.path}/{path}")
                 os.mkdir(name, dir_fd=parent_fd)
         try:
             fd = os.open(name, _DIR, dir_fd=parent_fd)
@@ -114,7 +114,7 @@ class Root:
             if expected is not None and not _same_file(found, expected):
                 raise FileChanged(shown)
             aside = f"{source}.old"
-            fsio.point("rename", shown, aside)
+            faults.point("rename", shown, aside)
             if stat.S_ISDIR(found.st_mode) or stat.S_ISDIR(os.lstat(source).st_mode):
                 os.rename(name, aside, src_dir_fd=fd)
                 os.rename(source, name, dst_dir_fd=fd)
@@ -130,7 +130,7 @@ class Root:
     def take(self, path: str, target: str) -> None:
         """Moves an existing path to target (absolute), where nothing is."""
         with self._parent(path, create=False) as (fd, name):
-            fsio.point("rename", f"{self.path}/{path}", target)
+            faults.point("rename", f"{self.path}/{path}", target)
             os.rename(name, target, src_dir_fd=fd)
 
     def delete(self, path: str, expected: StatKey | None) -> None:
@@ -142,7 +142,7 @@ class Root:
                 found = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if expected is not None and stat_key(found) != expected:
                 raise FileChanged(f"{self.path}/{path}")
-            fsio.point("unlink", f"{self.path}/{path}")
+            faults.point("unlink", f"{self.path}/{path}")
             os.unlink(name, dir_fd=fd)
 
     def delete_folder_if_empty(self, path: str) -> bool:
@@ -150,7 +150,7 @@ class Root:
             kept = self._open.pop(path, None)
             if kept is not None:
                 os.close(kept)
-            fsio.point("rmdir", f"{self.path}/{path}")
+            faults.point("rmdir", f"{self.path}/{path}")
             try:
                 os.rmdir(name, dir_fd=parent_fd)
             except OSError:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from pannier.core.digest import LEGACY, MD5
-from pannier.disk import fsio
+from pannier.disk import faults, fsio
 from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text
 from pannier.disk.link import clone_fd
 
@@ -44,7 +44,7 @@ def copy_hashing(
     """
     if clone:
         try:
-            fsio.point("clone", target_path)
+            faults.point("clone", target_path)
             clone_fd(source, target)
         except OSError:
             pass  # this file system cannot: copy

@@ -16,13 +16,13 @@ import ctypes
 import errno
 import os
 import secrets
-import signal
 import stat
 import time
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
+from pannier.disk.faults import name_of, point, traced
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
@@ -32,77 +32,6 @@ FLUSH_FEW = 32
 """Up to so many files a barrier flushes file by file, because syncfs waits for everybody's data."""
 
 _NO_SUCH_CALL = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
-
-
-_SIGNALS = {
-    "kill": signal.SIGKILL,
-    "int": signal.SIGINT,
-    "term": signal.SIGTERM,
-    "stop": signal.SIGSTOP,
-}
-
-
-class _Faults:
-    """The n-th change of this process dies or fails, as PANNIER_FAULT="action@n[:ERRNO]" says.
-
-    action: "kill", "int", "term" or "stop" (the signal comes before the change), "error" (this
-    call fails once), "errors" (this and all later calls fail). Counting starts at 1.
-    """
-
-    def __init__(self, fault: str, log: str) -> None:
-        self.count = 0
-        self.action, self.at, self.code = "", 0, errno.EIO
-        if fault:
-            self.action, _, rest = fault.partition("@")
-            number, _, name = rest.partition(":")
-            self.at = int(number)
-            self.code = getattr(errno, name or "EIO")
-        self.log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if log else -1
-
-    def hit(self, name: str, args: tuple[object, ...]) -> None:
-        self.count += 1
-        if self.action and (
-            self.count == self.at or (self.action == "errors" and self.count > self.at)
-        ):
-            if self.action in _SIGNALS:
-                signal.raise_signal(_SIGNALS[self.action])
-            else:
-                raise OSError(self.code, os.strerror(self.code), str(args[0]) if args else name)
-        if self.log_fd >= 0:
-            fields = "\t".join([name, *(_escape(a) for a in args)])
-            os.write(self.log_fd, fields.encode("utf-8", "surrogateescape") + b"\n")
-
-
-def _escape(value: object) -> str:
-    if isinstance(value, bytes | memoryview):
-        return value.hex()
-    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-
-
-_faults: _Faults | None = None
-traced = False
-"""True when crash points are counted: then work stays in one process and one thread."""
-
-
-def arm(fault: str, log: str) -> None:
-    """Counts crash points from here on, and stops or fails at one, or logs them."""
-    global _faults, traced
-    if fault or log:
-        _faults, traced = _Faults(fault, log), True
-
-
-arm(os.environ.get("PANNIER_FAULT", ""), os.environ.get("PANNIER_OPLOG", ""))
-
-
-def point(name: str, *args: object) -> None:
-    """A numbered crash point: called before every change of a file."""
-    if _faults is not None:
-        _faults.hit(name, args)
-
-
-def name_of(fd: int) -> str:
-    """The path of an open file, for the log of changes; nothing when nobody logs."""
-    return os.readlink(f"/proc/self/fd/{fd}") if traced else ""
 
 
 def disk_error(error: OSError, path: str) -> DiskError:
@@ -255,7 +184,8 @@ def link(source: str, target: str) -> None:
 
 def link_open_file(fd: int, folder_fd: int, target: str) -> None:
     """Gives an open file one more name below a folder, whatever its own name means by now."""
-    point("link", name_of(fd), f"{name_of(folder_fd)}/{target}")
+    if traced:
+        point("link", name_of(fd), f"{name_of(folder_fd)}/{target}")
     # With a folder's descriptor this is linkat(AT_SYMLINK_FOLLOW): it links the file behind /proc.
     os.link(f"/proc/self/fd/{fd}", target, dst_dir_fd=folder_fd, follow_symlinks=True)
 
@@ -271,7 +201,8 @@ def chmod(path: str, mode: int) -> None:
 
 
 def fchmod(fd: int, mode: int) -> None:
-    point("chmod", name_of(fd), mode)
+    if traced:
+        point("chmod", name_of(fd), mode)
     os.fchmod(fd, mode)
 
 

@@ -24,7 +24,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from pannier.core.errors import PannierError
-from pannier.disk import fsio
+from pannier.disk import faults, fsio
 
 BATCH = 500
 """Files per call."""
@@ -106,7 +106,7 @@ class Pool:
         """module: holds the operations. batches: how many calls are expected, for the decision."""
         self._module = module
         count = min(jobs or cpu_count(), batches // 2)
-        alone = fsio.traced or count < 2
+        alone = faults.traced or count < 2
         self._workers = [] if alone else [_Worker(module.__name__) for _ in range(count)]
 
     def __enter__(self) -> Pool:

@@ -19,7 +19,7 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
-from pannier.disk import copying, fsio
+from pannier.disk import copying, faults, fsio
 from pannier.disk.pool import BATCH, Pool, cpu_count
 from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
 from pannier.store.transports import local_staging
@@ -312,5 +312,5 @@ def _copy_all(group: _Copies, mode: int, jobs: int, on_bytes: OnBytes) -> Iterat
             raise Stopped
         on_bytes(size)
 
-    team = Team(work, 1 if fsio.traced else min(jobs, cpu_count()))
+    team = Team(work, 1 if faults.traced else min(jobs, cpu_count()))
     yield from team.map(copy for copy in group if copy.size > copying.WHOLE_MAX)
