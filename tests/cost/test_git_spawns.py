@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.programs import git
 
 from pannier.git.repo import GitRepo
 from pannier.project.revisions import RevisionTree, TreeMemo, select
+from tests.support.programs import git
 
 Started = Callable[[], int]
 

@@ -19,7 +19,8 @@ from tests.support.crash import Picture, Thing
 
 _ESCAPE = re.compile(r"\\(.)")
 _MEANS = {"t": "\t", "n": "\n", "\\": "\\"}
-SUBSETS_MAX = 60
+SUBSETS_MAX = 6
+MIXTURES = 6
 
 
 @dataclass(slots=True)
@@ -205,7 +206,7 @@ class Disk:
             yield [pending[at]]
             yield pending[:at] + pending[at + 1 :]
             yield pending[:at]
-        for _ in range(min(count, 20)):
+        for _ in range(min(count, MIXTURES)):
             yield [edits for edits in pending if chance.random() < 0.5]
 
     def _walk(

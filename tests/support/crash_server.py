@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from pannier.cli import dispatch, main, table
-from pannier.disk import fsio
+from pannier.disk import faults
 
 COMMANDS = ("add", "checkout", "commit", "fetch", "pull", "push", "status")
 LATE = ("pannier.store.transports.local", "ruamel.yaml", "pathspec", "yaml")
@@ -31,7 +31,7 @@ def child(request: dict[str, Any]) -> NoReturn:
         os.close(opened)
     sys.argv = ["dvc", *request["argv"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    fsio.arm(request["fault"], request["log"])
+    faults.arm(request["fault"], request["log"])
     rc = 255
     try:
         rc = main.main()

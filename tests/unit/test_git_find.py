@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.programs import git
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
+from tests.support.programs import git
 
 
 def make(path: Path) -> Path:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.programs import git
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
+from tests.support.programs import git
 
 
 def out(*args: str, cwd: Path) -> str:
@@ -252,15 +253,20 @@ def test_a_name_that_is_no_object_name_never_reaches_git(repo: GitRepo) -> None:
         list(repo.read_blobs(["HEAD:a\ninfo HEAD"]))
 
 
-def test_a_damaged_object_is_an_error(repo: GitRepo, top: Path) -> None:
-    oid = repo.ls_tree("HEAD", ["a"])[0][2]
+@pytest.mark.parametrize("kept_bytes", [0, 20, 5000])
+def test_a_damaged_object_is_an_error_and_reading_goes_on(
+    repo: GitRepo, top: Path, kept_bytes: int
+) -> None:
+    (top / "big").write_bytes(random.Random(1).randbytes(20_000))
+    commit(top, "2")
+    (a, _, _), (big, _, oid) = repo.ls_tree("HEAD")
     path = top / ".git" / "objects" / oid[:2] / oid[2:]
     path.chmod(0o644)
-    path.write_bytes(b"damaged")
+    path.write_bytes(path.read_bytes()[:kept_bytes])
 
     with pytest.raises(GitError):
-        list(repo.read_blobs([oid]))
-    assert [] != repo.ls_tree("HEAD")
+        repo.read_files("HEAD", [big])
+    assert {a: b"2"} == repo.read_files("HEAD", [a])
 
 
 def test_a_tree_is_no_blob(repo: GitRepo, top: Path) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.programs import Completed, git, run
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
+from tests.support.programs import Completed, git, run
 
 READS: dict[str, Callable[[GitRepo], object]] = {
     "head": GitRepo.head,

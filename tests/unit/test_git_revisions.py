@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.oracle import Oracle
-from tests.support.programs import git
 
 from pannier.core.errors import DiskError, GitError
 from pannier.git.repo import GitRepo
 from pannier.project.revisions import Revision, RevisionTree, TreeMemo, WorkspaceTree, select
+from tests.support.oracle import Oracle
+from tests.support.programs import git
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.programs import git
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
+from tests.support.programs import git
 
 ODD = ["-dash", "new\nline", "sp ace", "ünï", "*", ":(glob)x", "[a]", "!x", "#x"]
 

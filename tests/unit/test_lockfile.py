@@ -399,6 +399,7 @@ def test_other_entries_keep_their_bytes_when_the_file_has_comments(
     "previous",
     [
         "schema: '2.0'\nstages:\n  a:\n    cmd: \"x\n  b:\n    y\"\n",
+        "schema: '2.0'\nstages:\n  a:\n    cmd: \"x\n  b:\n    y\"\n  b:\n    cmd: z\n",
         "schema: '2.0'\nstages:\n  'b':\n    cmd: x\n",
         "schema: '2.0'\nstages:\n  a:\n    cmd: |\n      stages:\n        b:\n",
         "schema: '2.0'\nstages:\n  a: {cmd: x}\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -33,6 +34,15 @@ def test_the_example_of_the_format_has_the_digest_that_real_dvc_gave_it() -> Non
 def test_an_empty_directory_has_the_digest_of_an_empty_list() -> None:
     assert b"[]" == Manifest([], []).to_bytes()
     assert "d751713988987e9331980363e24189ce.dir" == Manifest([], []).digest_hex()
+
+
+@pytest.mark.parametrize("count", [9_999, 10_000, 10_001, 20_000])
+def test_a_big_manifest_is_one_list_however_it_was_written(count: int) -> None:
+    manifest = Manifest.of((f"{number:05}", A) for number in range(count))
+    rows = [{"md5": A, "relpath": f"{number:05}"} for number in range(count)]
+
+    assert json.dumps(rows, sort_keys=True).encode() == manifest.to_bytes()
+    assert hashlib.md5(manifest.to_bytes()).hexdigest() + ".dir" == manifest.digest_hex()
 
 
 def test_entries_are_sorted_by_the_whole_path_not_by_part() -> None:

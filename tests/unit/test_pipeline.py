@@ -304,6 +304,13 @@ def test_groups_together_cannot_stand_for_any_number_of_stages() -> None:
         parse(json.dumps({"stages": stages}))
 
 
+def test_a_group_cannot_repeat_a_long_definition_without_end() -> None:
+    do = {"cmd": "x ${item}", "deps": [f"d{index}" for index in range(50_000)]}
+
+    with pytest.raises(InvalidFile, match="more than 4000000 values"):
+        parse(json.dumps({"stages": {"g": {"foreach": list(range(50_000)), "do": do}}}))
+
+
 def test_a_group_of_many_stages_does_not_copy_the_variables_for_each() -> None:
     """Two thousand members and as many parameters: four million copied values would show."""
     params = json.dumps({f"p{index}": index for index in range(2000)} | {"l": list(range(2000))})

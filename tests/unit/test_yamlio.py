@@ -187,6 +187,7 @@ def test_what_libyaml_reads_otherwise_is_read_as_by_dvc(text: str) -> None:
         ("<<: {a: 1}\n<<: {b: 1}\n", 'found duplicate key "<<"', 2, 1),
         ("a: *b\n", "found undefined alias 'b'", 1, 4),
         ("a: &b [*b]\n", "found undefined alias 'b'", 1, 8),
+        ("a: &b 1\nc: &b [*b]\n", "found undefined alias 'b'", 2, 8),
         ("? {a: 1}\n: 2\n", "found unhashable key", 1, 8),
         ("a: !x 1\n", "could not determine a constructor for the tag '!x'", 1, 4),
         ("a: !!python/object:os.system {}\n", "the tag 'tag:yaml.org,2002:python/object:os", 1, 4),

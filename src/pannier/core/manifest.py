@@ -14,6 +14,9 @@ from pannier.core.digest import DIR_SUFFIX, HEX_DIGITS, is_object_name
 from pannier.core.errors import CorruptObject
 from pannier.core.path import all_plain, reason_to_refuse
 
+_PIECE = 10_000
+"""Rows that are written at a time."""
+
 
 class Manifest:
     """What a tracked directory holds, as two columns of equal length.
@@ -79,17 +82,29 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The bytes of the `.dir` object, exactly as `json.dumps(list, sort_keys=True)`."""
-        quote = encode_basestring_ascii
-        body = ", ".join(
-            [
-                f'{{"md5": "{name}", "relpath": {quote(path)}}}'
-                for path, name in zip(self.paths, self.hexes, strict=True)
-            ]
-        )
-        return f"[{body}]".encode("ascii")
+        return b"".join(self._pieces())
 
     def digest_hex(self) -> str:
-        return hashlib.md5(self.to_bytes(), usedforsecurity=False).hexdigest() + DIR_SUFFIX
+        hasher = hashlib.md5(usedforsecurity=False)
+        for piece in self._pieces():
+            hasher.update(piece)
+        return hasher.hexdigest() + DIR_SUFFIX
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The bytes piece by piece, so that a million rows are not all in memory as text."""
+        quote = encode_basestring_ascii
+        start = "["
+        for at in range(0, len(self.paths), _PIECE):
+            end = at + _PIECE
+            rows = ", ".join(
+                [
+                    f'{{"md5": "{name}", "relpath": {quote(path)}}}'
+                    for path, name in zip(self.paths[at:end], self.hexes[at:end], strict=True)
+                ]
+            )
+            yield f"{start}{rows}".encode("ascii")
+            start = ", "
+        yield b"]" if self.paths else b"[]"
 
 
 def parse_manifest(data: bytes, name: str) -> Manifest:

@@ -22,7 +22,8 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
-from pannier.disk.faults import name_of, point, traced
+from pannier.disk import faults
+from pannier.disk.faults import name_of, point
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
@@ -184,7 +185,7 @@ def link(source: str, target: str) -> None:
 
 def link_open_file(fd: int, folder_fd: int, target: str) -> None:
     """Gives an open file one more name below a folder, whatever its own name means by now."""
-    if traced:
+    if faults.traced:
         point("link", name_of(fd), f"{name_of(folder_fd)}/{target}")
     # With a folder's descriptor this is linkat(AT_SYMLINK_FOLLOW): it links the file behind /proc.
     os.link(f"/proc/self/fd/{fd}", target, dst_dir_fd=folder_fd, follow_symlinks=True)
@@ -201,7 +202,7 @@ def chmod(path: str, mode: int) -> None:
 
 
 def fchmod(fd: int, mode: int) -> None:
-    if traced:
+    if faults.traced:
         point("chmod", name_of(fd), mode)
     os.fchmod(fd, mode)
 
@@ -270,7 +271,7 @@ def clock_ns(scratch: str) -> int:
     """
     path = f"{scratch}/clock-{os.getpid()}"
     try:
-        os.makedirs(scratch, exist_ok=True)
+        make_dirs(scratch)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     except OSError:
         return time.time_ns()

@@ -41,9 +41,11 @@ class Declaration:
         self.loader = loader
         self.directory = reader.file.rpartition("/")[0]
         self._with_expressions = {key for key, value in raw.items() if has_expression(value)}
+        self._size = _size(raw)
 
     def stage(self, name: str, variables: Variables) -> Stage:
         """The stage of that name. Raises Unresolved, InvalidFile."""
+        self.resolver.spend(self._size, self.keys)
         wdir = join(self.directory, self._text("wdir", name, variables) or ".")
         if self.raw.get("vars"):
             variables = self.loader.extended(
@@ -174,3 +176,10 @@ class Declaration:
             kind=_KINDS[section],
             extra={key: flags[key] for key in _KEPT if flags.get(key) is not None},
         )
+
+
+def _size(value: Any) -> int:
+    """How many values a definition holds."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1

@@ -112,11 +112,14 @@ def entry(stage: Stage) -> dict[str, Any]:
     return fields
 
 
-def update(previous: bytes | None, entries: Mapping[str, dict[str, Any]]) -> bytes:
+def update(
+    previous: bytes | None, entries: Mapping[str, dict[str, Any]], file: str = "dvc.lock"
+) -> bytes:
     """Returns the lock file with these entries: in the place of the old ones, new ones at the end.
 
     previous: the file as it is, None for a new one; entries that are not named stay, byte for
     byte in a file as DVC and we write it. What is there already as it should be is not touched.
+    file: for messages only.
     Raises InvalidFile when previous cannot be read.
     """
     if previous is None:
@@ -124,9 +127,9 @@ def update(previous: bytes | None, entries: Mapping[str, dict[str, Any]]) -> byt
             f"schema: '{SCHEMA}'\nstages:\n" if entries else f"schema: '{SCHEMA}'\nstages: {{}}\n"
         )
         return b"".join([head.encode(), *(render(name, entries[name]) for name in entries)])
-    document = yamlio.load(previous, "dvc.lock")
+    document = yamlio.load(previous, file)
     if not isinstance(document, dict) or not isinstance(document.get("stages", {}), dict):
-        raise InvalidFile("dvc.lock", "expected a dictionary")
+        raise InvalidFile(file, "expected a dictionary")
     known = document.get("stages", {})
     changed = {
         name: wanted
@@ -137,8 +140,8 @@ def update(previous: bytes | None, entries: Mapping[str, dict[str, Any]]) -> byt
         return previous
     wanted_document = {**document, "stages": {**known, **changed}}
     spliced = splice(previous, changed, known)
-    if spliced is not None and yamlio.load(spliced, "dvc.lock") == wanted_document:
-        return spliced  # what was not understood as written shows here, and is left to ruamel.yaml
+    if spliced is not None and _reads_as(spliced, wanted_document):
+        return spliced
 
     def change(root: Any) -> None:
         if "stages" not in root:
@@ -146,7 +149,15 @@ def update(previous: bytes | None, entries: Mapping[str, dict[str, Any]]) -> byt
         root["stages"].update(changed)
         _make_floats_exact(root)
 
-    return yamlio.edit(previous, change, "dvc.lock")
+    return yamlio.edit(previous, change, file)
+
+
+def _reads_as(data: bytes, wanted: dict[str, Any]) -> bool:
+    """Tells whether a text that was put together by lines means what it should."""
+    try:
+        return bool(yamlio.load(data, "") == wanted)
+    except InvalidFile:
+        return False
 
 
 def _make_floats_exact(node: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pannier.core.errors import InvalidFile
@@ -44,7 +44,7 @@ class Pipeline:
     metrics: tuple[str, ...] = ()
     params: tuple[str, ...] = ()
     plots: tuple[tuple[str, dict[str, Any] | None], ...] = ()
-    artifacts: dict[str, dict[str, Any]] | None = None
+    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     datasets: tuple[dict[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
 

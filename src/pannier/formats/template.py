@@ -162,7 +162,7 @@ class Resolver:
                 return raw
             return self._text(raw, variables, shown, place, collections)
         if isinstance(raw, dict):
-            self._spend(len(raw), place)
+            self.spend(len(raw), place)
             return {
                 self._key(key, variables, shown, place): self.value(
                     item, variables, shown, place, collections=collections
@@ -170,7 +170,7 @@ class Resolver:
                 for key, item in raw.items()
             }
         if isinstance(raw, list):
-            self._spend(len(raw), place)
+            self.spend(len(raw), place)
             return [
                 self.value(item, variables, shown, place, collections=collections) for item in raw
             ]
@@ -272,7 +272,8 @@ class Resolver:
                 words.extend([option, _quoted(value)])
         return " ".join(words)
 
-    def _spend(self, count: int, place: Place) -> None:
+    def spend(self, count: int, place: Place) -> None:
+        """Takes values off what this file may stand for. Raises InvalidFile when it is too much."""
         self._values_left -= count
         if self._values_left < 0:
             self._too_much(f"it stands for more than {MAX_VALUES} values", place)

@@ -111,7 +111,7 @@ def add(
     check_not_busy(
         project.rwlock, project.root, [project.absolute(task.path) for task in tasks], writing=True
     )
-    looks = [snapshots.look(project, task.path, MD5, progress) for task in tasks]
+    looks = [_look(project, task, progress) for task in tasks]
     for task, look in zip(tasks, looks, strict=True):
         _check_inside(project, task, look)
     changed: list[str] = []
@@ -135,6 +135,17 @@ def add(
     pointers = list(written)
     to_commit = list(dict.fromkeys([*changed, *pointers]))
     return AddReport(pointers, to_commit, stage_in_git(project, to_commit))
+
+
+def _look(project: Project, task: _Task, progress: Progress) -> Snapshot:
+    """What is at a target's place. Unchanged content of a pointer of DVC before 3.0 keeps the
+    digest it has, so that nothing changes in Git; new content gets a digest of today."""
+    recorded = task.out.digest
+    if recorded is not None and recorded.algorithm != MD5 and not task.inside:
+        old = snapshots.look(project, task.path, recorded.algorithm, progress)
+        if snapshots.measure(project, old, progress).digest == recorded:
+            return old
+    return snapshots.look(project, task.path, MD5, progress)
 
 
 def _note_link(project: Project, stage: Stage, task: _Task) -> None:

@@ -22,7 +22,7 @@ def set_option(place: Place, key: tuple[str, ...], value: str) -> None:
             if not isinstance(section, dict):
                 raise ConfigError(f"expected a dictionary for dictionary value @ data[{name!r}]")
         is_path = key == ("cache", "dir") or (key[0] == "remote" and key[-1] in schema.PATHS)
-        section[key[-1]] = as_stored(value, place) if is_path and value is not None else value
+        section[key[-1]] = as_stored(value, place) if is_path else value
         return {}
 
     change_level(place, change)
