@@ -71,8 +71,17 @@ def by_the_library(stage: Stage) -> bytes:
 with_the_library = settings(deadline=None, max_examples=60)  # ruamel.yaml takes its time
 
 
+def stage_with(path: str, digest: str = "a" * 32) -> Stage:
+    return Stage(file=FILE, wdir="some dir", outs=(Out(path, Digest(MD5, digest), Meta(1)),))
+
+
 @with_the_library
 @given(stages)
+@example(stage_with("x" * 80))
+@example(stage_with("ab " * 26 + "c"))
+@example(stage_with("a", "1" * 32))
+@example(stage_with("a", "1" * 15 + "e" + "1" * 16))
+@example(stage_with("1e3"))
 def test_a_new_pointer_is_what_the_library_writes(stage: Stage) -> None:
     assert by_the_library(stage) == pointer.dump(stage, None)
 
@@ -123,7 +132,12 @@ files = st.lists(entries, min_size=1, max_size=2).map(lambda drawn: "outs:\n" + 
 
 @with_the_library
 @given(files)
-@example("outs:\n- md5: 10000000000000000000000000000000\n  path: 1\n")
+@example("outs:\n- md5: 10000000000000000000000000000000\n  path: a\n")
+@example("outs:\n- md5: 01000000000000000000000000000000\n  path: a\n")
+@example("outs:\n- md5: 1000000000000e000000000000000000\n  path: a\n")
+@example("outs:\n- path: a\n  path: b\n")
+@example("outs:\n- size: 1\n  hash: md5\n")
+@example("outs:\n- path: 1\n")
 @example("outs:\n- path: a b \n")
 @example("outs:\n- path: -\n")
 def test_the_fast_form_reads_what_the_library_reads(text: str) -> None:

@@ -81,9 +81,11 @@ def test_few_objects_are_asked_for_one_by_one(remote: Remote, place: Place) -> N
 def test_many_objects_are_listed_where_that_takes_fewer_requests(
     remote: Remote, place: Place
 ) -> None:
-    remote.present(MD5, names_of(2000), 4, Silent())
+    names = names_of(2000)
 
-    assert {"list": 257} == dict(place.requests)
+    remote.present(MD5, names, 4, Silent())
+
+    assert {"list": len({name[:2] for name in names}) + 1} == dict(place.requests)
 
 
 def test_a_remote_with_very_many_more_objects_is_not_listed(remote: Remote, place: Place) -> None:

@@ -184,5 +184,5 @@ def test_a_small_structure_cannot_stand_for_a_huge_one() -> None:
     row = ["a"] * 100_000
     one = resolver()
 
-    with pytest.raises(InvalidFile, match="more than 4000000 values"):
-        one.value([row] * 50, {}, "vars", ("stages",))
+    with pytest.raises(InvalidFile, match="more than 2000000 values"):
+        one.value([row] * 25, {}, "vars", ("stages",))

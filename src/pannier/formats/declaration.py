@@ -23,7 +23,8 @@ _KEPT = (*ANNOTATIONS, *PLOT_PROPS)
 class Declaration:
     """One checked definition in `stages`, or the `do` of a group: makes stages of it.
 
-    keys: where it stands in the file. Fields without expressions are taken over as they are.
+    keys: where it stands in the file. size: how many values it holds. Fields without expressions
+    are taken over as they are.
     """
 
     def __init__(
@@ -41,11 +42,10 @@ class Declaration:
         self.loader = loader
         self.directory = reader.file.rpartition("/")[0]
         self._with_expressions = {key for key, value in raw.items() if has_expression(value)}
-        self._size = _size(raw)
+        self.size = _size(raw)
 
     def stage(self, name: str, variables: Variables) -> Stage:
         """The stage of that name. Raises Unresolved, InvalidFile."""
-        self.resolver.spend(self._size, self.keys)
         wdir = join(self.directory, self._text("wdir", name, variables) or ".")
         if self.raw.get("vars"):
             variables = self.loader.extended(

@@ -133,6 +133,7 @@ class _Builder:
         self.generated += len(items)
         if self.generated > MAX_STAGES:
             self._too_many(("stages", name))
+        self.resolver.spend(len(items) * declaration.size, ("stages", name))
         own = next(iter(items.values()))
         hidden = [key for key in own if key in variables.values]
         if hidden:

@@ -16,7 +16,7 @@ from pannier.core.errors import InvalidFile, PannierError
 from pannier.formats import yamlio
 
 MAX_TEXT = 64 * 1024 * 1024
-MAX_VALUES = 4_000_000
+MAX_VALUES = 2_000_000
 """What one file's expressions may grow to, in characters and values: a small file with much
 repetition must not take all memory (docs/durability.md, hostile input S9)."""
 

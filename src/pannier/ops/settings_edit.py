@@ -82,6 +82,8 @@ def modify_remote(place: Place, name: str, option: str, value: str | None, unset
         section = tree.setdefault("remote", {}).setdefault(name, {})
         if unset:
             section.pop(option, None)
+        elif option != option.lower():  # reading would make it one with the lower-case option
+            raise ConfigError(f"extra keys not allowed @ data['remote'][{name!r}][{option!r}]")
         elif value is None and option == "url":
             raise ConfigError(
                 f"expected str for dictionary value @ data['remote'][{name!r}]['url']"

@@ -12,7 +12,6 @@ import hashlib
 import os
 import secrets
 from array import array
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -28,6 +27,7 @@ from pannier.store.statcache import OBJECTS, FolderRow, StatCache
 _LIST_ABOVE = 1500
 """Asking for one object costs one lstat, listing costs all names: up to here we ask."""
 
+_ROWS_AT_ONCE = 16
 _HEX_PREFIXES = [f"{number:02x}" for number in range(256)]
 _NEVER = bytes(STAT_BYTES)
 _NEW_DIR_MODE, _SHARED_DIR_MODE = 0o777, 0o2775
@@ -139,41 +139,45 @@ class Store:
 
     def verified_stats(self, names: list[str]) -> bytes:
         """Per name the stats under which its bytes were last verified, zeros when never."""
-        prefixes = sorted({name[:2] for name in names})
-        rows = self.statcache.folders([f"{self.root}/{p}" for p in prefixes], OBJECTS)
-        known: dict[str, bytes] = {}
-        for prefix in prefixes:
-            row = rows.get(f"{self.root}/{prefix}")
-            if row is None:
-                continue
-            for index, rest in enumerate(row.names):
-                known[prefix + rest] = row.stats[index * STAT_BYTES : (index + 1) * STAT_BYTES]
-        return b"".join([known.get(name, _NEVER) for name in names])
+        found = bytearray(len(names) * STAT_BYTES)
+        by_prefix = _by_prefix(names)
+        for prefix, row in self._rows(by_prefix):
+            at = dict(zip(row.names, range(len(row.names)), strict=True))
+            for index in by_prefix[prefix]:
+                known = at.get(names[index][2:])
+                if known is not None:
+                    stats = row.stats[known * STAT_BYTES : (known + 1) * STAT_BYTES]
+                    found[index * STAT_BYTES : (index + 1) * STAT_BYTES] = stats
+        return bytes(found)
 
-    def note_verified(self, names: Iterable[str], stats: bytes, *, flushed: bool) -> None:
-        """Remembers that these objects' bytes are what their names say, under these stats.
+    def _rows(self, prefixes: Iterable[str]) -> Iterator[tuple[str, FolderRow]]:
+        """What the StatCache knows of the objects' folders, some at a time."""
+        ordered = sorted(prefixes)
+        for start in range(0, len(ordered), _ROWS_AT_ONCE):
+            some = ordered[start : start + _ROWS_AT_ONCE]
+            rows = self.statcache.folders([f"{self.root}/{prefix}" for prefix in some], OBJECTS)
+            for prefix in some:
+                row = rows.pop(f"{self.root}/{prefix}", None)
+                if row is not None:
+                    yield prefix, row
 
-        flushed: bytes and names were flushed, here and now.
-        """
-        names = list(names)
+    def note_verified(self, names: list[str], stats: bytes, *, flushed: bool) -> None:
+        """Remembers that these objects' bytes are what their names say, under these stats."""
         if flushed:
             self._flushed.update(names)
-        by_prefix: dict[str, dict[str, bytes]] = defaultdict(dict)
-        for index, name in enumerate(names):
-            key = stats[index * STAT_BYTES : (index + 1) * STAT_BYTES]
-            if key != _NEVER:
-                by_prefix[name[:2]][name[2:]] = key
-        paths = [f"{self.root}/{prefix}" for prefix in by_prefix]
-        old_rows = self.statcache.folders(paths, OBJECTS)
-        rows = []
-        for prefix, new in by_prefix.items():
-            path = f"{self.root}/{prefix}"
-            old = old_rows.get(path)
-            if old is not None:
-                for index, rest in enumerate(old.names):
-                    new.setdefault(rest, old.stats[index * STAT_BYTES : (index + 1) * STAT_BYTES])
-            rows.append((path, FolderRow(list(new), b"".join(new.values()), b"")))
-        self.statcache.put_folders(rows, OBJECTS, flushed=flushed)
+        by_prefix = _by_prefix(names)
+        for start in range(0, len(by_prefix), _ROWS_AT_ONCE):
+            some = sorted(by_prefix)[start : start + _ROWS_AT_ONCE]
+            old_rows = dict(self._rows(some))
+            rows = []
+            for prefix in some:
+                old = old_rows.get(prefix)
+                known = old.by_name_stats() if old is not None else {}
+                for index in by_prefix[prefix]:
+                    known[names[index][2:]] = stats[index * STAT_BYTES : (index + 1) * STAT_BYTES]
+                path = f"{self.root}/{prefix}"
+                rows.append((path, FolderRow(list(known), b"".join(known.values()), b"")))
+            self.statcache.put_folders(rows, OBJECTS, flushed=flushed)
 
     def verify(self, names: list[str]) -> set[str]:
         """Reads objects in full unless they are known to be good; returns those that are not.
@@ -245,3 +249,15 @@ class Store:
         for path in paths:
             self.make_dir(path)
         return paths
+
+
+def _by_prefix(names: list[str]) -> dict[str, array[int]]:
+    """Indexes of names by their first two digits: eight bytes a name, however many."""
+    groups: dict[str, array[int]] = {}
+    for index, name in enumerate(names):
+        prefix = name[:2]
+        group = groups.get(prefix)
+        if group is None:
+            group = groups[prefix] = array("q")
+        group.append(index)
+    return groups

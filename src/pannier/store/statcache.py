@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pannier.disk import fsio
-from pannier.disk.walk import FIELDS
+from pannier.disk.walk import STAT_BYTES
 
 _VERSION = 1
 DIGEST_SIZE = 16
@@ -52,9 +52,17 @@ class FolderRow:
     stats: bytes
     digests: bytes
 
+    def by_name_stats(self) -> dict[str, bytes]:
+        """name -> stats of the file as bytes, in the order of listing."""
+        width = STAT_BYTES
+        return {
+            name: self.stats[index * width : (index + 1) * width]
+            for index, name in enumerate(self.names)
+        }
+
     def by_name(self) -> dict[str, tuple[bytes, bytes]]:
         """name -> (stats of the file as bytes, digest)."""
-        width = FIELDS * 8
+        width = STAT_BYTES
         return {
             name: (
                 self.stats[i * width : (i + 1) * width],

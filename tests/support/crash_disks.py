@@ -1,0 +1,94 @@
+"""Disks of our own making: small ones, and ones whose power can be cut. Root only."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN, which xfs knows too
+_NO_LOG_FLUSH = 2
+_PATIENCE_S = 20.0
+FILE_SYSTEMS = {
+    "ext4": (["mkfs.ext4", "-q", "-F"], "commit=1"),
+    "xfs": (["mkfs.xfs", "-q", "-f"], "defaults"),
+}
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs the rights of root")
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+
+
+@dataclass(slots=True)
+class LoopDisk:
+    """A file system in a file, mounted at `place`."""
+
+    image: Path
+    place: Path
+    kind: str
+
+    def mount(self) -> None:
+        _run("mount", "-o", f"loop,{FILE_SYSTEMS[self.kind][1]}", self.image, self.place)
+
+    def unmount(self) -> None:
+        """Waits for children of a killed program to leave."""
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                _run("umount", self.place)
+                return
+            except subprocess.CalledProcessError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+    def cut_power(self) -> None:
+        """From now on nothing reaches the image, not even the journal in memory."""
+        fd = os.open(self.place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(fd, _SHUTDOWN, _NO_LOG_FLUSH.to_bytes(4, "little"))
+        finally:
+            os.close(fd)
+
+    def restart(self) -> None:
+        self.unmount()
+        self.mount()
+
+
+@contextlib.contextmanager
+def loop_disk(base: Path, kind: str, size_mib: int = 320) -> Iterator[LoopDisk]:
+    make, _ = FILE_SYSTEMS[kind]
+    if shutil.which(make[0]) is None:
+        pytest.skip(f"{make[0]} is not installed")
+    disk = LoopDisk(base / "image", base / "disk", kind)
+    disk.place.mkdir()
+    with open(disk.image, "wb") as file:
+        file.truncate(size_mib << 20)
+    _run(*make, disk.image)
+    disk.mount()
+    try:
+        yield disk
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            disk.unmount()
+
+
+@contextlib.contextmanager
+def small_disk(place: Path, size_kib: int) -> Iterator[Path]:
+    """A tmpfs of a size."""
+    place.mkdir(exist_ok=True)
+    _run("mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", place)
+    try:
+        yield place
+    finally:
+        _run("umount", place)
