@@ -55,7 +55,9 @@ def test_a_manifest_in_columns_costs_its_strings() -> None:
 
 def test_writing_a_manifest_costs_a_few_times_its_bytes() -> None:
     prepare = ENTRIES + "made = Manifest.of(zip(paths, hexes))\n"
-    one = len(b'{"md5": "00000000000000000000000000000000", "relpath": "folder-000/file-0000000.png"}')
+    one = len(
+        b'{"md5": "00000000000000000000000000000000", "relpath": "folder-000/file-0000000.png"}'
+    )
 
     assert bytes_a_file(prepare, "made.to_bytes()") <= 6 * one
 
@@ -90,7 +92,9 @@ project = open_project(sys.argv[2])
 
 def test_a_look_at_a_big_directory_stays_below_600_bytes_a_file(big: Path) -> None:
     """All there is in memory at once: names, stats, digests, paths, the manifest's text."""
-    look = bytes_a_file(LOOK, "snapshot.look(project, 'data', 'md5', Silent())", str(big), count=ON_DISK)
+    look = bytes_a_file(
+        LOOK, "snapshot.look(project, 'data', 'md5', Silent())", str(big), count=ON_DISK
+    )
     measured = bytes_a_file(
         LOOK,
         "seen = snapshot.look(project, 'data', 'md5', Silent())\n"

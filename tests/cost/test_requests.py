@@ -70,9 +70,7 @@ def test_a_push_uploads_each_object_once_and_asks_little_else(
     assert size_of(project) == remote.bytes_in
 
 
-def test_equal_files_travel_once(
-    make: Callable[[dict[str, str]], Project], remote: Place
-) -> None:
+def test_equal_files_travel_once(make: Callable[[dict[str, str]], Project], remote: Place) -> None:
     project = make({f"d/{number}": "the same" for number in range(50)})
 
     push(project, [], SyncOptions(), Silent())

@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -40,12 +39,12 @@ def start(world: World, *args: str) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
 @pytest.mark.parametrize("kind", FILE_SYSTEMS)
 def test_a_power_loss_takes_nothing_that_was_there_or_promised(
-    kind: str, link: str, tmp_path: Path, runs: Runs
+    kind: str, link: str, runs: Runs
 ) -> None:
     rounds = int(os.environ.get("PANNIER_TEST_ROUNDS", ROUNDS))
     chance = random.Random(f"{kind} {link}")
     found: list[str] = []
-    with loop_disk(tmp_path, kind) as disk:
+    with loop_disk(kind) as disk:
         for number in range(rounds):
             world = new_world(disk.place / f"w{number}", runs, link)
             fill(world, chance)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.oracle_hashes import OracleHashes
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.disk.copying import copy_hashing
 from pannier.disk.hashing import CHUNK, hash_bytes, hex_of_file, legacy_md5_of_fd
+from tests.support.oracle_hashes import OracleHashes
 
 pieces = (
     st.binary(max_size=40)

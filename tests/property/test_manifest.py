@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.oracle_hashes import OracleHashes
 
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import reason_to_refuse
+from tests.support.oracle_hashes import OracleHashes
 
 hexes = st.integers(0, 2**128 - 1).map(lambda number: f"{number:032x}")
 parts = st.text("ab./-0~é\U0001f600\n\\ ", min_size=1, max_size=4) | st.text(
@@ -102,7 +102,9 @@ def test_a_changed_manifest_holds_what_was_added_and_can_be_read(
 
     kept = {path: name for path, name in content.items() if path not in removed}
     above = {
-        "/".join(path.split("/")[:count]) for path in added for count in range(1, path.count("/") + 1)
+        "/".join(path.split("/")[:count])
+        for path in added
+        for count in range(1, path.count("/") + 1)
     }
     assert {**{p: n for p, n in kept.items() if p not in above}, **added} == dict(new)
     assert new == parse_manifest(new.to_bytes(), "x")

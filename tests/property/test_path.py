@@ -15,7 +15,20 @@ IGNORED_BY_HFS = {
     *map(chr, range(0x206A, 0x2070)),
     "\ufeff",
 }
-odd = [".", "..", ".git", ".GIT", ".git.", ".git ", "git~1", "git~", ".dvc", "", "\u200c", ".g\u200dit"]
+odd = [
+    ".",
+    "..",
+    ".git",
+    ".GIT",
+    ".git.",
+    ".git ",
+    "git~1",
+    "git~",
+    ".dvc",
+    "",
+    "\u200c",
+    ".g\u200dit",
+]
 parts = st.sampled_from(odd) | st.text("agit.~1 \0\u200c\ud800\\", max_size=6) | st.text(max_size=5)
 texts = st.lists(parts, min_size=1, max_size=4).map("/".join)
 plain_paths = st.lists(st.sampled_from(["a", "b", "ab", "..a", "a b"]), max_size=4).map("/".join)
@@ -33,10 +46,9 @@ def refuses(path: str, *, data: bool) -> bool:
         path.encode()
     except UnicodeEncodeError:
         return True
-    return (
-        any(part in ("", ".", "..") or "\0" in part or is_taken_for_git(part) for part in found)
-        or (data and ".dvc" in found[:-1])
-    )
+    return any(
+        part in ("", ".", "..") or "\0" in part or is_taken_for_git(part) for part in found
+    ) or (data and ".dvc" in found[:-1])
 
 
 @example(".g\u200cit/x")

@@ -449,7 +449,7 @@ def faults(before: Picture, after: Picture, golden: Picture | None) -> list[str]
     found += wrong_objects(stored, "cache")
     found += wrong_objects(there, "remote")
     pointers_before = before.pointers()
-    for path, data in pointers_before.items():
+    for path in pointers_before:
         if path not in after.pointers():
             found.append(f"{path} is gone")
     for path, data in after.pointers().items():

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,10 +67,12 @@ class LoopDisk:
 
 
 @contextlib.contextmanager
-def loop_disk(base: Path, kind: str, size_mib: int = 320) -> Iterator[LoopDisk]:
+def loop_disk(kind: str, size_mib: int = 320) -> Iterator[LoopDisk]:
+    """A fresh disk, in a folder that nobody cleans while it is mounted."""
     make, _ = FILE_SYSTEMS[kind]
     if shutil.which(make[0]) is None:
         pytest.skip(f"{make[0]} is not installed")
+    base = Path(tempfile.mkdtemp(prefix="pannier-disk-", dir="/var/tmp"))
     disk = LoopDisk(base / "image", base / "disk", kind)
     disk.place.mkdir()
     with open(disk.image, "wb") as file:
@@ -79,8 +82,8 @@ def loop_disk(base: Path, kind: str, size_mib: int = 320) -> Iterator[LoopDisk]:
     try:
         yield disk
     finally:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            disk.unmount()
+        disk.unmount()
+        shutil.rmtree(base)
 
 
 @contextlib.contextmanager

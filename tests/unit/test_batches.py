@@ -232,7 +232,12 @@ def test_an_object_that_is_there_is_not_replaced_by_the_file(work: Path, store: 
 
 
 def link_out(
-    store: Path, work: Path, names: list[str], kind: str, known: bytes = b"", executable: bool = False
+    store: Path,
+    work: Path,
+    names: list[str],
+    kind: str,
+    known: bytes = b"",
+    executable: bool = False,
 ) -> tuple[list[int], bytes, bytes]:
     outcomes, objects, files = batches.link_out_batch(
         str(store),

@@ -85,21 +85,23 @@ def test_a_name_in_brackets_stands_for_another_option() -> None:
     assert "two-1" == parse(text)["core"]["a"]
 
 
-@pytest.mark.parametrize(
-    "value",
-    ['"",' * 2000 + "x y'", "'," * 4000, '"' * 8000, "a," * 4000 + '"', "%(k)s" * 2000],
-)
+@pytest.mark.parametrize("value", ['"",' * 2000 + ",,", "'," * 4000 + ",", "a," * 4000 + '"'])
 def test_a_hostile_value_is_refused_at_once(value: str) -> None:
     """ConfigObj's own expression tries 2^n ways to split the first of these (row S9)."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="Parse error in value at line 2"):
         parse(f"[core]\nk = {value}\n")
 
 
-def test_options_that_multiply_each_other_are_refused_at_once() -> None:
+@pytest.mark.parametrize("last", ["", "x"])
+def test_options_that_multiply_each_other_are_answered_at_once(last: str) -> None:
     lines = [f"k{n} = {f'%(k{n + 1})s' * 10}" for n in range(50)]
+    text = "\n".join(["[core]", *lines, f"k50 = {last}", ""])
 
-    with pytest.raises(ConfigError):
-        parse("\n".join(["[core]", *lines, "k50 = ", ""]))
+    if last:
+        with pytest.raises(ConfigError, match="longer than"):
+            parse(text)
+    else:
+        assert "" == parse(text)["core"]["k0"]
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -379,7 +381,7 @@ def test_what_runs_programs_or_names_credentials_counts_only_from_the_users_leve
     settings = write(repo=f'[remote "a"]\nurl = {url}\n{option} = {value}\n')
     with pytest.raises(ConfigError, match=f"'{option}' of remote 'a' in .dvc/config") as raised:
         settings.remote("a")
-    assert raised.value.hint and "--local a" in raised.value.hint
+    assert "--local a" in str(raised.value.hint)
 
     trusted = write(local=f'[remote "a"]\n{option} = {value}\n').remote("a")
 
@@ -448,7 +450,7 @@ def test_editing_our_own_settings_keeps_comments() -> None:
 
 
 def test_an_unknown_setting_of_our_own_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="there is no setting 'pannier.foo'") as raised:
+    with pytest.raises(ConfigError, match=r"there is no setting 'pannier\.foo'") as raised:
         parse_value("foo", "x")
 
     assert "the settings are: pannier.fsync, pannier.jobs" == raised.value.hint

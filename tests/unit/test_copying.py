@@ -1,117 +1,135 @@
-"""Copying a file while hashing it."""
+"""Copying and hashing in one pass."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from pannier.core.digest import LEGACY
-from pannier.disk.copying import OBJECT_MODE, WHOLE_MAX, copy_hashing, copy_object, copy_objects
-
-SIZES = [0, 1, 100_000, WHOLE_MAX, WHOLE_MAX + 1, 3 * WHOLE_MAX + 17]
-WRONG = "0" * 32
-
-
-def md5_of(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+from pannier.disk.copying import (
+    OBJECT_MODE,
+    WHOLE_MAX,
+    copy_hashing,
+    copy_object,
+    copy_objects,
+)
 
 
-def make(folder: Path, data: bytes) -> str:
-    path = folder / "source"
-    path.write_bytes(data)
-    return str(path)
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_copy_has_the_bytes_and_their_digest(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, WHOLE_MAX, WHOLE_MAX + 1, 2 * WHOLE_MAX + 3])
+def test_a_copy_is_the_bytes_and_its_digest_is_theirs(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
-    target = tmp_path / "target"
+    (tmp_path / "s").write_bytes(data)
 
-    row = copy_object(make(tmp_path, data), str(target), md5_of(data), 0o666)
+    row = copy_object(str(tmp_path / "s"), str(tmp_path / "t"), md5(data), 0o644)
 
-    assert (md5_of(data), size, 0, "") == row
-    assert data == target.read_bytes()
-
-
-@pytest.mark.parametrize("claimed", [0, 5, 2 * WHOLE_MAX])
-def test_a_file_of_another_size_than_was_seen_is_copied_whole(tmp_path: Path, claimed: int) -> None:
-    data = os.urandom(100)
-    source = os.open(make(tmp_path, data), os.O_RDONLY)
-    target = os.open(tmp_path / "target", os.O_RDWR | os.O_CREAT)
-
-    digest = copy_hashing(source, target, claimed, "target")
-
-    assert md5_of(data) == digest.hex()
-    assert data == os.pread(target, 1000, 0)
+    assert (md5(data), size, 0, "") == row
+    assert data == (tmp_path / "t").read_bytes()
 
 
-def test_the_legacy_digest_is_of_text_with_unix_line_ends(tmp_path: Path) -> None:
-    data = b"a\r\nb\r\n" * 1_000_000
-    source = os.open(make(tmp_path, data), os.O_RDONLY)
-    target = os.open(tmp_path / "target", os.O_RDWR | os.O_CREAT)
+@pytest.mark.parametrize("announced", [0, 5, 100])
+def test_a_file_that_is_not_as_long_as_announced_is_copied_as_it_is(
+    tmp_path: Path, announced: int
+) -> None:
+    (tmp_path / "s").write_bytes(b"0123456789")
+    source = os.open(tmp_path / "s", os.O_RDONLY)
+    target = os.open(tmp_path / "t", os.O_RDWR | os.O_CREAT)
 
-    digest = copy_hashing(source, target, len(data), "target", LEGACY)
+    digest = copy_hashing(source, target, announced, "t")
+    os.close(source)
+    os.close(target)
 
-    assert data == os.pread(target, len(data) + 1, 0)
-    whole_chunks = [data[at : at + (1 << 20)] for at in range(0, len(data), 1 << 20)]
-    assert md5_of(b"".join(c.replace(b"\r\n", b"\n") for c in whole_chunks)) == digest.hex()
-
-
-@pytest.mark.parametrize("size", [10, WHOLE_MAX + 1])
-def test_a_copy_with_another_digest_is_removed(tmp_path: Path, size: int) -> None:
-    target = tmp_path / "target"
-
-    row = copy_object(make(tmp_path, bytes(size)), str(target), WRONG, 0o666)
-
-    assert (md5_of(bytes(size)), size, 0, "") == row
-    assert not target.exists()
+    assert md5(b"0123456789") == digest.hex()
+    assert b"0123456789" == (tmp_path / "t").read_bytes()
 
 
-def test_what_fails_names_the_side_it_failed_on(tmp_path: Path) -> None:
-    source = make(tmp_path, b"x")
-    none, there = str(tmp_path / "none"), make(tmp_path, b"y")
+def test_a_clone_that_does_not_work_becomes_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"bytes")
+    source = os.open(tmp_path / "s", os.O_RDONLY)
+    target = os.open(tmp_path / "t", os.O_RDWR | os.O_CREAT)
+
+    digest = copy_hashing(source, target, 5, "t", clone=True)
+    os.close(source)
+    os.close(target)
+
+    assert (md5(b"bytes"), b"bytes") == (digest.hex(), (tmp_path / "t").read_bytes())
+
+
+def test_the_caller_hears_of_every_byte_of_a_big_file(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(bytes(WHOLE_MAX + 1))
+    heard: list[int] = []
+
+    copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", 0o644, heard.append)
+
+    assert WHOLE_MAX + 1 == sum(heard)
+    assert len(heard) > 1
+
+
+def test_who_no_longer_wants_a_big_copy_gets_none(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(bytes(3 * WHOLE_MAX))
+
+    def stop(count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", 0o644, stop)
+    assert ["s"] == os.listdir(tmp_path)
+
+
+def test_a_copy_of_the_wrong_bytes_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"other")
+
+    row = copy_object(str(tmp_path / "s"), str(tmp_path / "t"), md5(b"bytes"), 0o644)
+
+    assert (md5(b"other"), 5, 0, "") == row
+    assert ["s"] == os.listdir(tmp_path)
+
+
+def test_what_goes_wrong_names_the_side_that_it_is_about(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    (tmp_path / "d").mkdir()
+    source, target, nowhere = (str(tmp_path / name) for name in ("s", "t", "nowhere"))
 
     rows = copy_objects(
-        [(none, str(tmp_path / "a"), ""), (source, there, ""), (str(tmp_path), none, "")], 0o666
+        [
+            (nowhere, target, ""),
+            (source, f"{nowhere}/t", ""),
+            (source, source, ""),
+            (str(tmp_path / "d"), target, ""),
+            (source, target, md5(b"x")),
+        ],
+        0o644,
     )
 
     assert [
-        ("", 0, errno.ENOENT, none),
-        ("", 0, errno.EEXIST, there),
-        ("", 0, errno.EISDIR, str(tmp_path)),
+        ("", 0, errno.ENOENT, nowhere),
+        ("", 0, errno.ENOENT, f"{nowhere}/t"),
+        ("", 0, errno.EEXIST, source),
+        ("", 0, errno.EISDIR, str(tmp_path / "d")),
+        (md5(b"x"), 1, 0, ""),
     ] == rows
-    assert ["source"] == [path.name for path in tmp_path.iterdir()]
 
 
-def test_objects_are_read_only_whatever_the_umask(tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    old = os.umask(0o077)
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s")
+
+    assert errno.EISDIR == copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", 0o644)[2]
+    assert not (tmp_path / "t").exists()
+
+
+def test_an_object_is_read_only_whatever_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    before = os.umask(0o077)
     try:
-        copy_object(make(tmp_path, b"x"), str(target), "", OBJECT_MODE)
+        copy_object(str(tmp_path / "s"), str(tmp_path / "t"), "", OBJECT_MODE)
     finally:
-        os.umask(old)
+        os.umask(before)
 
-    assert 0o444 == target.stat().st_mode & 0o777
-
-
-def test_a_big_copy_tells_its_progress_and_can_be_stopped(tmp_path: Path) -> None:
-    source = make(tmp_path, bytes(2 * WHOLE_MAX))
-    told: list[int] = []
-
-    copy_object(source, str(tmp_path / "a"), "", 0o666, told.append)
-
-    assert 2 * WHOLE_MAX == sum(told)
-    assert len(told) > 1
-
-    class Enough(Exception): ...
-
-    def stop(_: int) -> None:
-        raise Enough
-
-    with pytest.raises(Enough):
-        copy_object(source, str(tmp_path / "b"), "", 0o666, stop)
-    assert not (tmp_path / "b").exists()
+    assert 0o444 == stat.S_IMODE(os.stat(tmp_path / "t").st_mode)

@@ -46,7 +46,9 @@ def test_the_exit_codes_are_those_that_the_tree_names() -> None:
         for match in re.finditer(r"^\W*(\w+) {2,}(\d+)", errors.__doc__ or "", re.MULTILINE)
     }
 
-    assert {"PannierError", "NotInProject", "UsageError", "ConfigError", "Interrupted"} == set(named)
+    assert {"PannierError", "NotInProject", "UsageError", "ConfigError", "Interrupted"} == set(
+        named
+    )
     assert named == {name: getattr(errors, name).exit_code for name in named}
     assert 251 == errors.NoRemote("/x").exit_code
     assert 255 == errors.CorruptObject("x").exit_code

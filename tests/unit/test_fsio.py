@@ -229,7 +229,9 @@ def test_the_clock_is_the_file_systems_own(tmp_path: Path) -> None:
     now = fsio.clock_ns(str(tmp_path / "scratch"))
     (tmp_path / "after").write_text("x")
 
-    assert (tmp_path / "before").stat().st_mtime_ns <= now <= (tmp_path / "after").stat().st_mtime_ns
+    assert (
+        (tmp_path / "before").stat().st_mtime_ns <= now <= (tmp_path / "after").stat().st_mtime_ns
+    )
     assert [] == os.listdir(tmp_path / "scratch")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pannier.core.errors import GitError
 from pannier.git.repo import GitRepo
-from tests.support.programs import git
+from tests.support.programs import git, run
 
 
 def make(path: Path) -> Path:
@@ -159,6 +159,23 @@ def test_the_search_ends_below_a_ceiling(top: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", f"/nowhere{os.pathsep}{top}")
 
     assert GitRepo.find(str(top / "x")) is None
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+def test_the_search_ends_at_a_mount_point_as_gits_does(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (top / "mounted").mkdir()
+    run(["mount", "-t", "tmpfs", "none", str(top / "mounted")], check=True)
+    try:
+        found = GitRepo.find(str(top / "mounted"))
+        monkeypatch.setenv("GIT_DISCOVERY_ACROSS_FILESYSTEM", "1")
+        across = GitRepo.find(str(top / "mounted"))
+    finally:
+        run(["umount", str(top / "mounted")], check=True)
+
+    assert (None, (top, top / ".git", top / ".git")) == (places(found), places(across))
 
 
 def test_a_repository_kept_elsewhere_is_named_by_the_environment(

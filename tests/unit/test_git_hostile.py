@@ -159,6 +159,22 @@ def test_without_git_the_way_out_is_told(
     assert "install Git" in str(caught.value.hint)
 
 
+def test_git_asks_nobody_locks_nothing_needlessly_and_speaks_english(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"GIT_TERMINAL_PROMPT": "1", "LC_ALL": "de_DE.UTF-8"}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text(f"#!/bin/sh\nenv > '{tmp_path}/env'\n")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+
+    opened(top).branches()
+
+    settings = {"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C"}
+    assert settings <= set((tmp_path / "env").read_text().splitlines())
+
+
 def test_a_repository_that_has_gone_is_named(top: Path) -> None:
     repo = opened(top)
     top.rename(top.with_name("gone"))

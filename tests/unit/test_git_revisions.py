@@ -180,6 +180,21 @@ def test_stage_files_of_a_revision_are_found(repo: GitRepo, top: Path) -> None:
 SKIPPED = {("skipped", True), ("skip.dvc", False)}
 
 
+def test_a_linked_pointer_is_read_and_a_submodule_is_none(repo: GitRepo, top: Path) -> None:
+    write(top, {"data.dvc": "x"})
+    (top / "link.dvc").symlink_to("data.dvc")
+    sha = commit_all(top)
+    git("update-index", "--add", "--cacheinfo", f"160000,{sha},sub.dvc", cwd=top)
+    git("commit", "-qm", "x", cwd=top)
+    tree = RevisionTree(repo, repo.resolve("HEAD"))
+
+    found = tree.read_many(tree.stage_files())
+
+    assert {"data.dvc": b"x", "link.dvc": b"x"} == found
+    assert tree.oid("data.dvc") == tree.oid("link.dvc")
+    assert ["data.dvc", "link.dvc"] == tree.stage_files()
+
+
 def test_a_project_further_in_has_its_own_stage_files(repo: GitRepo, top: Path) -> None:
     write(top, dict(FILES))
     git("add", "-f", ".", cwd=top)

@@ -54,9 +54,7 @@ def test_the_examples_of_the_format(tmp_path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, CHUNK, 3 * CHUNK + 5])
 @pytest.mark.parametrize("wrong", [-1, 0, 1])
-def test_all_bytes_count_whatever_size_was_announced(
-    tmp_path: Path, size: int, wrong: int
-) -> None:
+def test_all_bytes_count_whatever_size_was_announced(tmp_path: Path, size: int, wrong: int) -> None:
     data = os.urandom(size)
     (tmp_path / "f").write_bytes(data)
 

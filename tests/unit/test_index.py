@@ -24,7 +24,6 @@ def project(tmp_path: Path) -> Project:
     return open_new(tmp_path / "p")
 
 
-
 def found(project: Project, below: str = "") -> list[str]:
     return [stage.address for stage in load_index(project, below).stages]
 
@@ -55,7 +54,10 @@ def test_what_a_stage_file_declares_is_seen_from_the_root(project: Project) -> N
 def test_data_is_not_searched(project: Project) -> None:
     write_files(
         Path(project.root),
-        {"data.dvc": pointer("data", HEX + ".dir"), "data/inner.dvc": "this is data, no pointer: ["},
+        {
+            "data.dvc": pointer("data", HEX + ".dir"),
+            "data/inner.dvc": "this is data, no pointer: [",
+        },
     )
 
     assert ["data.dvc"] == found(project)
@@ -85,9 +87,7 @@ def test_a_link_to_a_folder_is_not_followed(project: Project, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("text", ["", "outs:", "outs:\n- md5: 3", "[", "\0", "outs: []\nx: y"])
-def test_a_cut_or_broken_pointer_is_an_error_and_never_nothing(
-    project: Project, text: str
-) -> None:
+def test_a_cut_or_broken_pointer_is_an_error_and_never_nothing(project: Project, text: str) -> None:
     write_files(Path(project.root), {"a.dvc": text})
 
     with pytest.raises(InvalidFile, match=r"a\.dvc"):

@@ -63,7 +63,9 @@ def digests(work: Path, sources: list[Source]) -> dict[str, str]:
 
 
 KINDS = pytest.mark.parametrize(
-    "kinds", [["copy"], ["reflink", "copy"], ["hardlink", "copy"], ["symlink", "copy"]], ids="-".join
+    "kinds",
+    [["copy"], ["reflink", "copy"], ["hardlink", "copy"], ["symlink", "copy"]],
+    ids="-".join,
 )
 
 
@@ -172,8 +174,9 @@ def test_known_digests_are_believed_and_not_read(store: Store, work: Path) -> No
     (source, *_) = sources_of(work)
     make_read_only_file(Path(store.path("1" * 32)), b"x")
     source.digests[:] = bytes.fromhex("1" * 32) * 3
-    store.note_verified(["1" * 32], array("q", stat_key(os.stat(store.path("1" * 32)))).tobytes(),
-                        flushed=True)
+    store.note_verified(
+        ["1" * 32], array("q", stat_key(os.stat(store.path("1" * 32)))).tobytes(), flushed=True
+    )
 
     put(store, [source], ["copy"])
 

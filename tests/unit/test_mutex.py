@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.programs import run
 
 from pannier.core.errors import LockBusy, PathBusy
 from pannier.disk.mutex import ProjectLock, check_not_busy
+from tests.support.programs import run
 
 HOLD = """
 import sys

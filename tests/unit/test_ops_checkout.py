@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pannier.core.errors import BadTarget, CheckoutFailed, PannierError, UnsavedChanges
+from pannier.core.errors import CheckoutFailed, PannierError, UnsavedChanges
 from pannier.ops.add import AddOptions, add
 from pannier.ops.checkout import CheckoutOptions, CheckoutReport, checkout, raise_if_failed
-from pannier.project.project import Project
 from tests.support.opened import Told, files_below, open_new, reopened, write_files
 
 
@@ -129,11 +128,6 @@ def test_an_unsaved_file_where_a_folder_of_the_part_belongs_stays(root: Path) ->
     with pytest.raises(PannierError):
         run(root, "d/s/c")
     assert b"precious" == (root / "d/s").read_bytes()
-
-
-def test_a_part_that_is_not_recorded_is_no_target(root: Path) -> None:
-    with pytest.raises(BadTarget, match="'d/nothing' is not in 'd'"):
-        run(root, "d/nothing")
 
 
 def test_what_is_nowhere_is_reported_and_the_rest_comes_back(root: Path) -> None:

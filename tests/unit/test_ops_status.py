@@ -71,7 +71,9 @@ def test_what_is_gone_is_deleted(root: Path) -> None:
 def test_what_is_not_in_the_cache_is_said_to_be_so(root: Path, lost: str) -> None:
     store = reopened(root).store
     directory = next(name for name in store.listing() if name.endswith(".dir"))
-    os.unlink(store.path(directory if lost == "the manifest" else "c4ca4238a0b923820dcc509a6f75849b"))
+    os.unlink(
+        store.path(directory if lost == "the manifest" else "c4ca4238a0b923820dcc509a6f75849b")
+    )
 
     assert {"d.dvc": [{"changed outs": {"d": "not in cache"}}]} == changes(root)
 

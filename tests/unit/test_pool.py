@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.programs import run
 
 from pannier.core.errors import PannierError
 from pannier.disk import batches, copying
-from pannier.disk.pool import Pool
+from pannier.disk.pool import Pool, dismiss
+from tests.support.programs import run
 
 
 @pytest.fixture
@@ -55,13 +55,20 @@ def test_little_work_is_done_right_here(folder: Path) -> None:
     assert before == during
 
 
-def test_much_work_is_done_by_workers_that_are_gone_afterwards(folder: Path) -> None:
+def test_workers_are_used_again_and_gone_when_they_are_dismissed(folder: Path) -> None:
+    dismiss()
     before = children()
-    with Pool(batches, 8, 2) as pool:
-        list(pool.map("hash_batch", calls(folder)))
-        during = children()
+    used = []
+    for _ in range(2):
+        with Pool(batches, 8, 2) as pool:
+            list(pool.map("hash_batch", calls(folder)))
+            used.append(children() - before)
 
-    assert 2 == len(during - before)
+    assert 2 == len(used[0])
+    assert used[0] == used[1]
+
+    dismiss()
+
     assert before == children()
 
 
@@ -147,9 +154,7 @@ print(*sorted(name for name in sys.modules if name.startswith("pannier.")))
 
 
 def test_other_modules_can_be_worked_for_too(folder: Path, tmp_path: Path) -> None:
-    rows = [
-        ([(str(folder / str(n)), str(tmp_path / f"copy{n}"), "")], 0o644) for n in range(8)
-    ]
+    rows = [([(str(folder / str(n)), str(tmp_path / f"copy{n}"), "")], 0o644) for n in range(8)]
 
     with Pool(copying, 8, 2) as pool:
         found = dict(pool.map("copy_objects", rows))

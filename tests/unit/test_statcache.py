@@ -86,8 +86,12 @@ def test_a_row_that_was_tampered_with_does_not_count(path: Path, column: str) ->
     cache = opened(path)
     cache.put_folders([("/w/d", ROW)], "md5", flushed=True)
     cache.close()
-    changed(path, f"update folders set {column} = cast('' as blob)" if column != "boot" else
-            "update folders set sum = x'00'")
+    changed(
+        path,
+        f"update folders set {column} = cast('' as blob)"
+        if column != "boot"
+        else "update folders set sum = x'00'",
+    )
 
     assert {} == opened(path).folders(["/w/d"], "md5")
 
@@ -219,7 +223,10 @@ def test_every_name_stat_and_folder_counts_in_the_fingerprint() -> None:
         [parts[0], ("e", ["c"], array("q", range(4)))],
         [parts[0]],
         [parts[1], parts[0]],
-        [("", ["a"], array("q", range(4))), ("d", ["b", "c"], array("q", [4, 5, 6, 7, 0, 1, 2, 3]))],
+        [
+            ("", ["a"], array("q", range(4))),
+            ("d", ["b", "c"], array("q", [4, 5, 6, 7, 0, 1, 2, 3])),
+        ],
         [*parts, ("empty", [], array("q"))],
     ]
 

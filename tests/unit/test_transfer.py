@@ -188,9 +188,7 @@ def test_wrong_bytes_never_become_an_object(store: Store, remote: Remote, place:
     assert (1, {good}) == (report.done, set(store.listing()))
 
 
-def test_an_old_object_is_checked_the_old_way(
-    remote: Remote, place: Place, tmp_path: Path
-) -> None:
+def test_an_old_object_is_checked_the_old_way(remote: Remote, place: Place, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "old"), StatCache(None), LEGACY)
     text, bad = md5(b"a\n"), "0" * 32
     place.objects[Remote.key(LEGACY, text)] = b"a\r\n"

@@ -93,17 +93,17 @@ def test_closing_tells_work_under_way_to_stop() -> None:
     started: SimpleQueue[None] = SimpleQueue()
     stopped: SimpleQueue[bool] = SimpleQueue()
 
-    def work(n: int) -> int:
-        if n == 0:
-            return n
+    def work(item: str) -> str:
+        if item == "quick":
+            return item
         started.put(None)
         stopped.put(team.stop.wait(5))
         raise Stopped
 
-    team: Team[int, int] = Team(work, 2)
-    results = team.map(range(2))
+    team: Team[str, str] = Team(work, 2)
+    results = team.map(["slow", "quick"])
     next(results)
-    started.get()
+    started.get(timeout=5)
     results.close()  # type: ignore[attr-defined]
 
     assert stopped.get(timeout=5)

@@ -10,6 +10,9 @@ starting a worker costs about 20 ms.
 
 from __future__ import annotations
 
+import atexit
+import gc
+import importlib
 import marshal
 import os
 import selectors
@@ -33,6 +36,8 @@ _IN_FLIGHT = 3
 _HEAD = struct.Struct("<Q")
 
 Operation = Callable[..., Any]
+_Call = tuple[str, str, str, tuple[Any, ...]]
+"""(module, flush policy, operation, its arguments)."""
 
 
 def cpu_count() -> int:
@@ -40,11 +45,11 @@ def cpu_count() -> int:
 
 
 class _Worker:
-    def __init__(self, module: str) -> None:
+    def __init__(self) -> None:
         source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         program = (
             f"import sys; sys.path.insert(0, {source!r}); "
-            f"from pannier.disk import pool; pool.serve({module!r}, {fsio.policy!r})"
+            "from pannier.disk import pool; pool.serve()"
         )
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", program],
@@ -107,22 +112,19 @@ class Pool:
         self._module = module
         count = min(jobs or cpu_count(), batches // 2)
         alone = faults.traced or count < 2
-        self._workers = [] if alone else [_Worker(module.__name__) for _ in range(count)]
+        self._workers = [] if alone else _hire(count)
 
     def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            if self._busy(worker):
-                worker.process.terminate()
-        for worker in self._workers:
-            worker.stop()
+            if worker.waiting:
+                worker.process.terminate()  # its answer is not wanted any more
+                worker.stop()
+            else:
+                _idle.append(worker)
         self._workers = []
-
-    @staticmethod
-    def _busy(worker: _Worker) -> bool:
-        return bool(worker.waiting)
 
     def map(self, operation: str, calls: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """Yields (number of the call, result) in order of completion.
@@ -161,26 +163,46 @@ class Pool:
                 if following is None:
                     return False
                 number, call = following
-                worker.send(number, (operation, call))
+                worker.send(number, (self._module.__name__, fsio.policy, operation, call))
         return True
 
 
-def serve(module_name: str, policy: str) -> None:
+_idle: list[_Worker] = []
+"""Workers that wait for more: starting one costs as much as a thousand small files."""
+
+
+def _hire(count: int) -> list[_Worker]:
+    hired = [_idle.pop() for _ in range(min(count, len(_idle)))]
+    return hired + [_Worker() for _ in range(count - len(hired))]
+
+
+def dismiss() -> None:
+    """Ends the waiting workers; at the end of the process they would end by themselves."""
+    for worker in _idle:
+        worker.input.close()
+    while _idle:
+        _idle.pop().stop()
+
+
+atexit.register(dismiss)
+
+
+def serve() -> None:
     """A worker's life: calls in on stdin, results out on stdout, until stdin closes."""
+    gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    fsio.set_policy(policy)
-    __import__(module_name)
-    module = sys.modules[module_name]
     source, sink = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    calls: SimpleQueue[tuple[str, tuple[Any, ...]] | None] = SimpleQueue()
+    calls: SimpleQueue[_Call | None] = SimpleQueue()
     threading.Thread(target=_take_calls, args=(source, calls), daemon=True).start()
     while (message := calls.get()) is not None:
-        operation, call = message
+        module_name, policy, operation, call = message
+        fsio.set_policy(policy)
+        module = sys.modules.get(module_name) or importlib.import_module(module_name)
         failed: bool = False
         value: Any
         try:
@@ -191,9 +213,10 @@ def serve(module_name: str, policy: str) -> None:
             failed, value = True, ("other", repr(error), "", "")
         data = marshal.dumps((failed, value))
         _write_pipe(sink, _HEAD.pack(len(data)) + data)
+    os._exit(0)
 
 
-def _take_calls(source: int, calls: SimpleQueue[tuple[str, tuple[Any, ...]] | None]) -> None:
+def _take_calls(source: int, calls: SimpleQueue[_Call | None]) -> None:
     """Empties the input at all times: were both sides blocked in a write, neither would go on."""
     while head := os.read(source, _HEAD.size):
         while len(head) < _HEAD.size:

@@ -46,7 +46,7 @@ from pannier.project.index import (
 from pannier.project.project import Project
 from pannier.project.snapshot import Snapshot
 from pannier.project.targets import root_relative
-from pannier.project.workspace import relink, save, sweep
+from pannier.project.workspace import refuse_other, relink, save, sweep
 from pannier.store.publishing import put_bytes
 
 _NAME_MAX = 255
@@ -113,6 +113,7 @@ def add(
     )
     looks = [_look(project, task, progress) for task in tasks]
     for task, look in zip(tasks, looks, strict=True):
+        refuse_other(look)
         _check_inside(project, task, look)
     changed: list[str] = []
     written: dict[str, Stage] = {}

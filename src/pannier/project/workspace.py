@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pannier.core.errors import FileChanged
+from pannier.core.errors import FileChanged, UnstorableEntries
 from pannier.core.events import Progress
 from pannier.disk import batches, fsio
 from pannier.disk.batches import EXECUTABLE, LINKED, SETTLED
@@ -23,6 +23,7 @@ from pannier.project.project import Project
 from pannier.project.snapshot import (
     DIRECTORY,
     FILE,
+    OTHER,
     Snapshot,
     conclude,
     load_sources,
@@ -36,11 +37,19 @@ from pannier.store.publishing import sweep as sweep_store
 from pannier.store.sources import RACY_NS, Source
 
 
+def refuse_other(snapshot: Snapshot) -> None:
+    """Raises UnstorableEntries for a place that holds neither file nor directory."""
+    if snapshot.kind == OTHER:
+        why = "it is a link to nothing" if snapshot.is_link else "it is no regular file"
+        raise UnstorableEntries([(snapshot.path, why)])
+
+
 def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
     """Puts a file or directory into the store: afterwards its digest is known and all is durable.
 
-    Raises FileChanged, DiskError, NoSpace; the workspace is as it was then.
+    Raises UnstorableEntries, FileChanged, DiskError, NoSpace; the workspace is as it was then.
     """
+    refuse_other(snapshot)
     store = project.store_of(snapshot.algorithm)
     if _is_saved_already(store, snapshot):
         return

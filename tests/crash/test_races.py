@@ -1,0 +1,260 @@
+"""Others at work at the same time: their edits survive, and no digest names other bytes.
+
+The program is stopped (SIGSTOP) before a chosen change, the other one acts, the program goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.crash import (
+    FIRST,
+    Runs,
+    World,
+    added,
+    config,
+    md5,
+    new_world,
+    picture,
+    write_first,
+    wrong_objects,
+)
+from tests.support.programs import Completed, our_program
+
+KINDS = ("copy", "hardlink", "symlink")
+
+
+class Stopped:
+    """The program at work, stopped before its n-th change."""
+
+    def __init__(self, world: World, number: int, *args: str) -> None:
+        self._args = args
+        self._process = subprocess.Popen(
+            [our_program().path, *args],
+            cwd=world.repo,
+            env={
+                **os.environ,
+                "XDG_CACHE_HOME": str(world.base / "xdg"),
+                "PANNIER_FAULT": f"stop@{number}",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        _, status = os.waitpid(self._process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), self._process.communicate()
+
+    def go_on(self) -> Completed:
+        self._process.send_signal(signal.SIGCONT)
+        out, err = self._process.communicate(timeout=60)
+        return Completed(self._args, self._process.returncode, out.decode(), err.decode())
+
+
+def changes(world: World, *args: str) -> list[list[str]]:
+    """The log of a run in a copy of the world, to find the number of a change in."""
+    twin = World(world.base.with_name(world.base.name + "-twin"), world.runs)
+    subprocess.run(["cp", "-a", world.base, twin.base], check=True)
+    log = twin.base.with_name("log")
+    done = twin.run(*args, log=str(log))
+    assert done.rc == 0, str(done)
+    return [line.split("\t") for line in log.read_text().splitlines()]
+
+
+def number_of(log: list[list[str]], name: str, part: str = "") -> int:
+    """The number of the first change of a kind whose arguments hold a text."""
+    return next(n for n, step in enumerate(log, 1) if step[0] == name and part in "\t".join(step))
+
+
+@pytest.fixture(params=KINDS)
+def world(request: pytest.FixtureRequest, base: Path, runs: Runs) -> World:
+    made = new_world(base / "world", runs, request.param)
+    (made.repo / ".dvc/config").write_text(config(request.param))
+    return made
+
+
+def saved_right(world: World) -> list[str]:
+    found = picture(world)
+    return list(wrong_objects(found.objects(), "cache"))
+
+
+def test_an_edit_between_reading_and_publishing_is_not_published_as_the_old(world: World) -> None:
+    """Row 7."""
+    world.write("x.bin", b"before" * 1000)
+    log = changes(world, "add", "x.bin")
+    kind = "publish" if any(step[0] == "publish" for step in log) else "link"
+    stopped = Stopped(world, number_of(log, kind, "/files/md5/"), "add", "x.bin")
+    with open(world.repo / "x.bin", "r+b") as file:
+        file.write(b"BEFORE")
+
+    stopped.go_on()
+
+    assert (world.repo / "x.bin").read_bytes().startswith(b"BEFORE")
+    assert [] == saved_right(world)
+
+
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_an_edit_before_the_file_becomes_a_link_survives(link: str, base: Path, runs: Runs) -> None:
+    """Row 8."""
+    world = new_world(base / "world", runs, link)
+    write_first(world)
+    world.dvc("add", "-q", "data/a.txt")
+    world.write("twin.txt", FIRST["data/a.txt"])
+    log = changes(world, "add", "twin.txt")
+    stopped = Stopped(world, number_of(log, "exchange"), "add", "twin.txt")
+    (world.repo / "twin.txt").unlink()
+    (world.repo / "twin.txt").write_bytes(b"edited meanwhile\n")
+
+    stopped.go_on()
+
+    assert (world.repo / "twin.txt").read_bytes() == b"edited meanwhile\n"
+    assert [] == saved_right(world)
+
+
+@pytest.mark.parametrize("way", ["descriptor", "mmap"])
+def test_what_a_process_writes_that_holds_the_file_open_is_not_lost(way: str, world: World) -> None:
+    """Rows 8 and 22: an open log file; a mapping whose writes do not move the mtime."""
+    world.write("log", b"line 1\n" + bytes(4096))
+    file = open(world.repo / "log", "r+b")
+    with file, mmap.mmap(file.fileno(), 0) as mapped:
+        done = world.run("add", "log")
+        if way == "mmap":
+            mapped[:6] = b"LINE 2"
+            mapped.flush()
+        else:
+            file.write(b"LINE 2")
+            file.flush()
+    status = world.run("status")
+
+    assert done.rc in (0, 1), str(done)
+    assert (world.repo / "log").read_bytes().startswith(b"LINE 2")
+    assert [] == saved_right(world)
+    if done.rc == 0:
+        assert "log" in status.stdout
+
+
+def test_an_edit_that_puts_size_and_mtime_back_is_noticed(world: World) -> None:
+    """Row 9; DVC reverts the user's file here."""
+    world.write("x", b"one one one")
+    os.utime(world.repo / "x", (1_600_000_000, 1_600_000_000))
+    world.dvc("add", "-q", "x")
+    target = world.repo / "x"
+    before = target.stat()
+    target.unlink()
+    target.write_bytes(b"two two two")
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    status = world.run("status")
+    world.dvc("add", "x")
+
+    assert "modified" in status.stdout
+    assert target.read_bytes() == b"two two two"
+    assert picture(world).objects()[md5(b"two two two")] == b"two two two"
+
+
+def test_edits_within_one_tick_of_the_clock_are_noticed(base: Path, runs: Runs) -> None:
+    world = new_world(base / "world", runs, "copy")
+    target = world.repo / "x"
+    target.write_bytes(b"000")
+    found = []
+    for number in range(20):
+        target.write_bytes(f"{number:03}".encode())
+        world.dvc("add", "-q", "x")
+        target.write_bytes(f"{number + 500:03}".encode())
+        if "modified" not in world.run("status").stdout:
+            found.append(number)
+
+    assert [] == found
+
+
+def test_two_projects_on_one_cache_do_not_harm_each_other(base: Path, runs: Runs) -> None:
+    """Row 18: the second publishes the same bytes while the first is about to."""
+    first, second = (new_world(base / name, runs, "hardlink") for name in ("one", "two"))
+    for world in (first, second):
+        with open(world.repo / ".dvc/config", "a") as file:
+            file.write(f"[cache]\n    dir = {base / 'shared'}\n")
+        world.write("x.bin", b"the same bytes" * 500)
+    log = changes(first, "add", "x.bin")
+    subprocess.run(["rm", "-rf", base / "shared"], check=True)
+    stopped = Stopped(first, number_of(log, "link", "/files/md5/"), "add", "x.bin")
+
+    other = second.run("add", "x.bin")
+    done = stopped.go_on()
+
+    assert (0, 0) == (other.rc, done.rc), f"{other}\n{done}"
+    name = md5(b"the same bytes" * 500)
+    shared = base / "shared/files/md5" / name[:2] / name[2:]
+    assert shared.read_bytes() == b"the same bytes" * 500
+    assert (first.repo / "x.bin").read_bytes() == (second.repo / "x.bin").read_bytes()
+    assert shared.read_bytes() == (second.repo / "x.bin").read_bytes()
+
+
+def test_a_second_command_in_the_project_waits_or_says_who_is_there(world: World) -> None:
+    """Row 17."""
+    write_first(world)
+    stopped = Stopped(world, 40, "add", "data")
+
+    second = world.run("add", "big.bin")
+    first = stopped.go_on()
+    third = world.run("add", "big.bin")
+
+    assert second.rc != 0
+    assert "Unable to acquire lock" in second.stderr
+    assert (0, 0) == (first.rc, third.rc)
+    assert {"repo/data.dvc", "repo/big.bin.dvc"} == picture(world).pointers().keys()
+
+
+def test_dvcs_own_lock_is_respected_and_dies_with_its_holder(world: World) -> None:
+    write_first(world)
+    (world.repo / ".dvc/tmp").mkdir()
+    with open(world.repo / ".dvc/tmp/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        held = world.run("add", "big.bin")
+    free = world.run("add", "big.bin")
+
+    assert held.rc != 0
+    assert "Unable to acquire lock" in held.stderr
+    assert free.rc == 0, str(free)
+
+
+RECORDS = {
+    "empty": "",
+    "torn": '{"write": {"',
+    "a list": "[]",
+    "a dead holder": json.dumps({"write": {"{root}/big.bin": {"pid": 4_000_000, "cmd": "dvc"}}}),
+    "strange": json.dumps({"write": {"{root}/big.bin": 5}, "read": None}),
+}
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_dvcs_record_of_busy_paths_blocks_nobody_when_it_is_torn_or_dead(
+    record: str, base: Path, runs: Runs
+) -> None:
+    """Row 15."""
+    world = new_world(base / "world", runs, "copy")
+    added(world)
+    text = RECORDS[record].replace("{root}", str(world.repo))
+    (world.repo / ".dvc/tmp/rwlock").write_text(text)
+
+    done = [world.run(*words) for words in (("add", "big.bin"), ("checkout",), ("commit", "-f"))]
+
+    assert [0, 0, 0] == [run.rc for run in done], str(done)
+
+
+def test_a_living_holder_of_a_path_is_named(base: Path, runs: Runs) -> None:
+    world = new_world(base / "world", runs, "copy")
+    added(world)
+    holder = {"pid": os.getpid(), "cmd": "dvc repro train"}
+    record = {"write": {str(world.repo / "big.bin"): holder}, "read": {}}
+    (world.repo / ".dvc/tmp/rwlock").write_text(json.dumps(record))
+
+    done = world.run("add", "big.bin")
+
+    assert done.rc != 0
+    assert f"(PID {os.getpid()}): dvc repro train" in done.stderr
