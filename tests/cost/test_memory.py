@@ -64,7 +64,8 @@ def test_writing_a_manifest_costs_a_few_times_its_bytes() -> None:
 
 def test_reading_a_manifest_stays_below_a_kilobyte_a_file() -> None:
     prepare = ENTRIES + (
-        "data = Manifest.of(zip(paths, hexes)).to_bytes()\ndel paths, hexes\nimport gc; gc.collect()\n"
+        "data = Manifest.of(zip(paths, hexes)).to_bytes()\n"
+        "del paths, hexes\nimport gc; gc.collect()\n"
     )
 
     assert bytes_a_file(prepare, "parse_manifest(data, 'x')") <= 1000

@@ -177,8 +177,9 @@ def test_two_projects_on_one_cache_do_not_harm_each_other(base: Path, runs: Runs
     """Row 18: the second publishes the same bytes while the first is about to."""
     first, second = (new_world(base / name, runs, "hardlink") for name in ("one", "two"))
     for world in (first, second):
-        with open(world.repo / ".dvc/config", "a") as file:
-            file.write(f"[cache]\n    dir = {base / 'shared'}\n")
+        settings = world.repo / ".dvc/config"
+        shared_cache = f"[cache]\n    dir = {base / 'shared'}\n"
+        settings.write_text(settings.read_text().replace("[cache]\n", shared_cache))
         world.write("x.bin", b"the same bytes" * 500)
     log = changes(first, "add", "x.bin")
     subprocess.run(["rm", "-rf", base / "shared"], check=True)

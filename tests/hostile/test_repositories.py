@@ -1,6 +1,6 @@
 """What a cloned repository or a remote may say to reach out of the project (D6).
 
-Beside every project stands a canary folder, hashed before and after; docs/durability.md, section 3.
+Beside every project stands a canary folder, hashed before and after; docs/durability.md, section 2.
 """
 
 from __future__ import annotations

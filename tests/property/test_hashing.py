@@ -49,7 +49,9 @@ def all_ways(folder: Path, content: bytes, algorithm: str) -> set[str]:
     return found
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(content=data)
 def test_any_bytes_have_the_digests_that_real_dvc_gives_them(
     oracle_hashes: OracleHashes, tmp_path: Path, content: bytes

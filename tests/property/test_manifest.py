@@ -32,7 +32,9 @@ def is_tree(found: dict[str, str]) -> bool:
 contents = st.dictionaries(
     paths.filter(lambda path: reason_to_refuse(path) is None), hexes, max_size=12
 ).filter(is_tree)
-quick = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+quick = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_what_was_written_is_read_back(content: dict[str, str]) -> None:
     assert content == dict(manifest)
 
 
-@settings(max_examples=30, suppress_health_check=list(quick.suppress_health_check))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(quick.suppress_health_check))
 @given(content=contents)
 def test_a_directory_has_the_digest_that_real_dvc_gives_it(
     oracle_hashes: OracleHashes, content: dict[str, str]

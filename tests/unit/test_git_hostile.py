@@ -175,6 +175,25 @@ def test_git_asks_nobody_locks_nothing_needlessly_and_speaks_english(
     assert settings <= set((tmp_path / "env").read_text().splitlines())
 
 
+INTERRUPTED = """\
+import os, signal
+from pannier.git.repo import GitRepo
+repo = GitRepo.find(".")
+repo.read_files("HEAD", ["a"])
+try:
+    os.killpg(0, signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print(repo.read_files("HEAD", ["a"])["a"].decode(), end="")
+"""
+
+
+def test_ctrl_c_leaves_git_to_those_who_still_have_something_to_do(top: Path) -> None:
+    done = run(["setsid", "--wait", sys.executable, "-c", INTERRUPTED], cwd=top)
+
+    assert (0, "a\n", "") == (done.rc, done.stdout, done.stderr)
+
+
 def test_a_repository_that_has_gone_is_named(top: Path) -> None:
     repo = opened(top)
     top.rename(top.with_name("gone"))

@@ -165,7 +165,7 @@ def test_a_file_that_may_not_be_read_stops_everything(store: Store, work: Path) 
     (work / "b").unlink()
     (work / "b").mkdir()
 
-    with pytest.raises(DiskError, match="'.*work/b'"):
+    with pytest.raises(DiskError, match=r"'.*work/b'"):
         put(store, sources, ["copy"])
     assert [] == list(store.listing())
 

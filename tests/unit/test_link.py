@@ -50,8 +50,11 @@ def test_a_place_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_a_clone_that_does_not_work_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "source").write_text("bytes")
-    with open(tmp_path / "source", "rb") as source, open("/dev/null", "wb") as null:
-        with pytest.raises(OSError, match=r"\[Errno"):
-            clone_fd(source.fileno(), null.fileno())
+    with (
+        open(tmp_path / "source", "rb") as source,
+        open("/dev/null", "wb") as null,
+        pytest.raises(OSError, match=r"\[Errno"),
+    ):
+        clone_fd(source.fileno(), null.fileno())
 
     assert "bytes" == (tmp_path / "source").read_text()

@@ -119,8 +119,8 @@ def test_what_is_there_becomes_what_is_wanted(tmp_path: Path, change: str, kind:
 
     check_out(reopened(tmp_path / "p"), second)
 
-    data = {path: text.encode() for path, text in after.items() if isinstance(text, str)}
-    assert (data[""] if "" in data else data) == shown(project)
+    data = {path: str(text).encode() for path, text in after.items()}
+    assert data.get("", data) == shown(project)
     folders = {p.name for p in (tmp_path / "p" / "out").rglob("*") if p.is_dir()}
     assert folders == {part for path in after for part in path.split("/")[:-1]}
 

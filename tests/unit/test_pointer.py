@@ -458,6 +458,23 @@ outs:
     assert expected == after.decode()
 
 
+def test_text_that_stays_keeps_its_form() -> None:
+    before = f"""\
+desc: |
+  two
+  lines
+outs:
+- {{md5: {HEX}, hash: md5, path: a}}
+meta: {{n: 010, o: 0x1F, b: [x, y]}}
+"""
+    stage = parse(before)
+    out = replace(stage.outs[0], digest=Digest(MD5, OTHER))
+
+    assert before.replace(HEX, OTHER) == (
+        pointer.dump(replace(stage, outs=(out,)), before.encode()).decode()
+    )
+
+
 def test_keys_that_no_longer_hold_go() -> None:
     before = f"outs:\n- md5: {HEX}.dir\n  size: 9\n  nfiles: 2\n  hash: md5\n  path: a\n"
 
@@ -580,6 +597,7 @@ def test_a_versioned_directory_is_written_as_its_list() -> None:
         ("a/b/x.dvc", "", "../.."),
         ("a/x.dvc", "../out", "../../out"),
         ("x.dvc", "..", ".."),
+        ("a/x.dvc", "..", "../.."),
         ("x.dvc", "/abs", "/abs"),
     ],
 )

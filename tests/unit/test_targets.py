@@ -118,7 +118,7 @@ def test_targets_start_from_the_folder_that_the_user_is_in(
     "target", ["nothing", "nothing.dvc", "dvc.yaml:nothing", "no/dvc.yaml", "no/dvc.yaml:x", "rawx"]
 )
 def test_what_names_nothing_is_an_error_that_names_it(project: Project, target: str) -> None:
-    with pytest.raises(BadTarget, match="does not exist|not found"):
+    with pytest.raises(BadTarget, match=r"does not exist|not found"):
         outs(project, target)
     with pytest.raises(PannierError):
         stages(project, target)

@@ -174,3 +174,18 @@ def _try_fchmod(fd: int, mode: int) -> None:
         fsio.fchmod(fd, mode)
     except OSError:
         pass
+
+
+def name_copies(batch: list[tuple[str, str]]) -> list[int]:
+    """Gives copies their names: (staged file, name) each.
+
+    0 where that was done; else the error's number (EEXIST for a name that is taken), and the
+    staged file is still there.
+    """
+    outcomes = []
+    for staged, target in batch:
+        try:
+            outcomes.append(0 if fsio.publish(staged, target) else errno.EEXIST)
+        except OSError as error:
+            outcomes.append(error.errno or errno.EIO)
+    return outcomes

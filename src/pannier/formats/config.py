@@ -163,12 +163,12 @@ def parse_lines(lines: list[str]) -> tuple[Tree, list[Line]]:
                 marks.append(Line(at, at, path, None, comment))
                 continue
             key, text = _split(lines[at])
-            value, last, comment = _value(text, lines, at)
+            first = at
+            value, at, comment = _value(text, lines, at)
             if key in here:
                 raise BadValue("Duplicate keyword name")
             here[key] = value
-            marks.append(Line(at, last, path, key, comment))
-            at = last
+            marks.append(Line(first, at, path, key, comment))
         except BadValue as error:
             faults.append((str(error), at + 1))
     if len(faults) > 1:

@@ -1,6 +1,6 @@
 """Checking what a YAML file holds: shapes, kinds and the words for what is wrong.
 
-The words are those of DVC, which users and tools know. Source: docs/cli.md, section 1.3.
+The words are those of DVC, which users and tools know. Source: docs/commands.md.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ class Objects:
         return FOLDER, folders[-1]
 
     def _remember(self, oid: str, tree: Tree) -> None:
-        self._entries += len(tree) - len(self._trees.get(oid, ()))
+        self._entries += len(tree)
         if self._entries > _REMEMBERED_ENTRIES:
             self._trees.clear()
             self._entries = len(tree)

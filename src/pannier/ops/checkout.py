@@ -92,12 +92,19 @@ def checkout(
     return worker.report
 
 
-def raise_if_failed(report: CheckoutReport, options: CheckoutOptions) -> None:
-    """Raises CheckoutFailed when data was missing and that was not allowed."""
+def raise_if_failed(
+    report: CheckoutReport, options: CheckoutOptions, *, fetched: bool = False
+) -> None:
+    """Raises CheckoutFailed when data was missing and that was not allowed.
+
+    fetched: the remote was asked already, so it is no help.
+    """
     if report.failed and not options.allow_missing:
-        raise CheckoutFailed(
-            report.failed, hint="bring what is missing from the remote with 'dvc pull'"
-        )
+        if fetched:
+            hint = "whoever has the data can bring it to the remote with 'dvc push'"
+        else:
+            hint = "bring what is missing from the remote with 'dvc pull'"
+        raise CheckoutFailed(report.failed, hint=hint)
 
 
 class _Checkout:

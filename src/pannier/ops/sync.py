@@ -73,8 +73,10 @@ def _open(project: Project, own: str | None, options: SyncOptions) -> Remote:
     return Remote(project.settings.remote(own or options.remote))
 
 
-def _jobs(remote: Remote, options: SyncOptions) -> int:
-    return options.jobs or remote.jobs
+def _jobs(project: Project, remote: Remote, options: SyncOptions) -> int:
+    """As asked for, else as this remote or this user has it set, else what does well there."""
+    own = None if remote.config.get("jobs") else project.settings.own_integer("jobs")
+    return options.jobs or own or remote.jobs
 
 
 # -- push ----
@@ -91,7 +93,7 @@ def push(
     for (own, algorithm), wanted in groups.items():
         store = project.store_of(algorithm)
         with _open(project, own, options) as remote:
-            _push_group(store, remote, wanted, _jobs(remote, options), progress, report)
+            _push_group(store, remote, wanted, _jobs(project, remote, options), progress, report)
     if report.failures:
         raise TransferFailed(len(report.failures), "upload", report.failures)
     return report
@@ -176,7 +178,7 @@ def fetch(
         if _is_complete(store, wanted):
             continue
         with _open(project, own, options) as remote:
-            _fetch_group(store, remote, wanted, _jobs(remote, options), progress, report)
+            _fetch_group(store, remote, wanted, _jobs(project, remote, options), progress, report)
     if report.failures:
         raise TransferFailed(len(report.failures), "download", report.failures)
     return report
@@ -264,7 +266,7 @@ def cloud_status(
     for (own, algorithm), wanted in groups.items():
         store = project.store_of(algorithm)
         with _open(project, own, options) as remote:
-            changes |= _compare(store, remote, wanted, _jobs(remote, options), progress)
+            changes |= _compare(store, remote, wanted, _jobs(project, remote, options), progress)
     return CloudReport(shown, changes)
 
 

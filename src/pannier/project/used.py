@@ -10,6 +10,7 @@ from pannier.core.digest import Digest
 from pannier.core.errors import PannierError
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
+from pannier.core.stage import Stage
 from pannier.project import revisions
 from pannier.project.index import Index, OutRef, parse_stage_file
 from pannier.project.project import Project
@@ -65,7 +66,7 @@ def collect(selected: Iterable[Selected], *, pushing: bool = False) -> Groups:
     groups: Groups = {}
     for item in selected:
         out = item.ref.out
-        if not item.ref.tracked or (pushing and not out.push):
+        if not item.ref.tracked or (pushing and not (out.push and _is_ours(item.ref.stage))):
             continue
         digest = _digest(item.ref)
         if digest is None:
@@ -78,6 +79,11 @@ def collect(selected: Iterable[Selected], *, pushing: bool = False) -> Groups:
         else:
             wanted.files.add(digest.hex)
     return groups
+
+
+def _is_ours(stage: Stage) -> bool:
+    """False for an import from another repository: that one keeps the data."""
+    return not any(dep.repo is not None for dep in stage.deps)
 
 
 def _digest(ref: OutRef) -> Digest | None:

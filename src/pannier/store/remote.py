@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from pannier.core.digest import LEGACY, is_object_name
-from pannier.core.errors import CorruptObject, NotThere
+from pannier.core.errors import ConfigError, CorruptObject, NotThere
 from pannier.core.events import Progress
 from pannier.core.plan import prefer_listing
 from pannier.disk.hashing import hash_bytes
@@ -24,6 +24,11 @@ class Remote:
     """Objects of both layouts under one transport. Made per command; holds no cache."""
 
     def __init__(self, config: RemoteConfig) -> None:
+        if config.flag("version_aware") or config.flag("worktree"):
+            raise ConfigError(
+                f"remote '{config.name}' keeps cloud versions, which this version cannot move yet",
+                hint="use DVC for this remote until then",
+            )
         self.name = config.name
         self.config = config
         self.transport: Transport = open_transport(config)

@@ -46,6 +46,6 @@ def run(ctx: Context, opts: Options) -> int:
         ctx.ui.write(line)
     parts = [f"{counted(fetched.transferred)} fetched"] if fetched.transferred else []
     parts += totals(report)
-    raise_if_failed(report, options)
+    raise_if_failed(report, options, fetched=True)
     ctx.ui.write(joined(parts) or "Everything is up to date.")
     return 0

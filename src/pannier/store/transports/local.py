@@ -61,6 +61,7 @@ class _Copy:
 
 _Copies: TypeAlias = list[_Copy]
 _Done: TypeAlias = tuple[_Copy, copying.Copied]
+_Copied: TypeAlias = list[tuple[_Copy, Result]]
 
 
 class LocalTransport:
@@ -134,14 +135,39 @@ class LocalTransport:
                 (copy, self._result(copy, row))
                 for copy, row in _copy_all(group, copying.OBJECT_MODE, jobs, on_bytes)
             ]
-            failure: Exception | None = None
-            try:
-                self._staging.flush_staged([copy.target for copy, done in copied if not done.error])
-            except OSError as error:
-                failure = self._error(error, error.filename or self._root)
-            for copy, done in copied:
-                if done.error is None:
-                    done = replace(done, error=failure or self._publish(copy, done.md5 or ""))
+            yield from self._publish_all(copied)
+
+    def _publish_all(self, copied: _Copied) -> Iterator[Result]:
+        """Flushes what was staged and gives it its names."""
+        good = [copy for copy, done in copied if done.error is None]
+        failures: dict[str, Exception] = {}
+        try:
+            self._staging.flush_staged([copy.target for copy in good])
+            for folder in {os.path.dirname(self._base + copy.key) for copy in good}:
+                self._staging.make_folder(folder)
+        except OSError as error:
+            failure = self._error(error, error.filename or self._root)
+            failures = {copy.key: failure for copy in good}
+            good = []
+        calls = [
+            ([(copy.target, self._base + copy.key) for copy in part],)
+            for at in range(0, len(good), BATCH)
+            if (part := good[at : at + BATCH])
+        ]
+        met: set[str] = set()
+        with Pool(copying, len(calls), _PROCESSES_MAX) as pool:
+            for number, outcomes in pool.map("name_copies", calls):
+                for (_, target), code in zip(calls[number][0], outcomes, strict=True):
+                    if code:
+                        met.add(target)
+        for copy, done in copied:
+            if done.error is not None:
+                yield done
+            elif copy.key in failures:
+                yield replace(done, error=failures[copy.key])
+            elif self._base + copy.key in met:
+                yield replace(done, error=self._publish(copy, done.md5 or ""))
+            else:
                 yield done
 
     def download_many(

@@ -77,13 +77,13 @@ class Staging:
             with contextlib.suppress(OSError):
                 fsio.unlink(staged)
             raise
-        with self._lock:
-            self._unflushed.add(folder)
 
     def make_folder(self, path: str) -> None:
-        if path not in self._there:
-            with self._lock:
+        """Makes a folder that names are about to appear in."""
+        with self._lock:
+            if path not in self._there:
                 self._make_folder(path)
+            self._unflushed.add(path)
 
     def _make_folder(self, path: str) -> None:
         if not os.path.isdir(path):
