@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pannier.core.digest import LEGACY, MD5
-from pannier.core.errors import ConfigError, NotInProject
+from pannier.core.errors import ConfigError
 from pannier.disk import fsio, link
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo
+from pannier.project.config_files import find_root
 from pannier.project.settings import Settings, load_settings
 from pannier.store.objects import Store
 from pannier.store.publishing import Staging
@@ -83,20 +84,6 @@ class Project:
 
     def close(self) -> None:
         self.statcache.close()
-
-
-def find_root(start: str) -> str:
-    """The directory at or above start that holds a `.dvc` directory. Raises NotInProject.
-
-    Stops at a mount point, as DVC does.
-    """
-    path = os.path.realpath(start)
-    while True:
-        if os.path.isdir(os.path.join(path, ".dvc")):
-            return path
-        if os.path.ismount(path):
-            raise NotInProject(path)
-        path = os.path.dirname(path)
 
 
 def open_project(start: str) -> Project:
