@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -187,6 +188,19 @@ def test_no_secret_is_in_any_error_or_name(canned_s3: Canned, local: Path) -> No
     assert SECRET not in text
     assert TOKEN not in text
     assert "Signature=" not in text
+
+
+def test_no_secret_is_in_any_log(bucket: Bucket, caplog: pytest.LogCaptureFixture) -> None:
+    """botocore, which odd keys go through, writes whole requests to a log at its finest."""
+    caplog.set_level(logging.DEBUG)
+    transport = bucket.transport()
+
+    for key in ("a/b", "a//b"):
+        transport.write(key, b"x")
+        transport.read(key)
+
+    assert bucket.server.secret not in caplog.text
+    assert "Signature=" not in caplog.text
 
 
 def test_settings_show_no_secret() -> None:

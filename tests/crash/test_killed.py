@@ -19,6 +19,7 @@ from tests.support.crash import (
     sample,
     settled,
 )
+from tests.support.crash_disks import loop_disk, needs_root
 
 KINDS = ("copy", "hardlink", "symlink")
 
@@ -68,3 +69,16 @@ def test_a_status_changes_nothing(kind: str, base: Path, runs: Runs) -> None:
     trial = prepare(SCENES["status"], base, runs, kind)
 
     assert settled(trial.before) == settled(trial.golden)
+
+
+@pytest.mark.long
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_kill_with_reflinks_loses_nothing(scene: str, runs: Runs) -> None:
+    with loop_disk("xfs") as disk:
+        trial = prepare(SCENES[scene], disk.place / "reflinks", runs, "reflink")
+
+        verdict = try_kills(trial, sample(trial.log, 12, 0))
+
+    assert [] == verdict.found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -25,11 +25,17 @@ def fill(world: World, chance: random.Random) -> None:
     world.write("big.bin", chance.randbytes(3 << 20))
 
 
-def start(world: World, *args: str) -> subprocess.Popen[bytes]:
+def start(world: World, fault: str, log: Path, *args: str) -> subprocess.Popen[bytes]:
+    log.unlink(missing_ok=True)
     return subprocess.Popen(
         [our_program().path, *args],
         cwd=world.repo,
-        env={**os.environ, "XDG_CACHE_HOME": str(world.base / "xdg")},
+        env={
+            **os.environ,
+            "XDG_CACHE_HOME": str(world.base / "xdg"),
+            "PANNIER_FAULT": fault,
+            "PANNIER_OPLOG": str(log),
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -39,32 +45,36 @@ def start(world: World, *args: str) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
 @pytest.mark.parametrize("kind", FILE_SYSTEMS)
 def test_a_power_loss_takes_nothing_that_was_there_or_promised(
-    kind: str, link: str, runs: Runs
+    kind: str, link: str, tmp_path: Path, runs: Runs
 ) -> None:
     rounds = int(os.environ.get("PANNIER_TEST_ROUNDS", ROUNDS))
     chance = random.Random(f"{kind} {link}")
     found: list[str] = []
+    count = 2
     with loop_disk(kind) as disk:
         for number in range(rounds):
             world = new_world(disk.place / f"w{number}", runs, link)
             fill(world, chance)
             os.sync()
             before = picture(world)
-            process = start(world, "add", "-q", "big.bin", "data")
-            pause = chance.uniform(0.1, 1.5)
-            try:
-                rc: int | None = process.wait(pause)
-            except subprocess.TimeoutExpired:
-                rc = None
+            # Every third run ends by itself; the power goes the moment it has said so.
+            to_the_end = number % 3 == 0
+            log = tmp_path / "log"
+            fault = "" if to_the_end else f"stop@{chance.randrange(1, count)}"
+            process = start(world, fault, log, "add", "-q", "big.bin", "data")
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
             disk.cut_power()
-            with contextlib.suppress(ProcessLookupError):
+            if to_the_end:
+                rc = os.waitstatus_to_exitcode(status)
+                count = len(log.read_bytes().splitlines())
+            else:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+                process.wait()
             disk.restart()
             after = picture(world)
             found += [f"round {number}: {line}" for line in faults(before, after, None)]
-            if rc == 0 and len(after.pointers()) != 2:
-                found.append(f"round {number}: the exit code was 0, but the pointers are gone")
+            if to_the_end and (rc, len(after.pointers())) != (0, 2):
+                found.append(f"round {number}: exit code {rc}, then {sorted(after.pointers())}")
             again = world.run("add", "-q", "big.bin", "data")
             if again.rc:
                 found.append(f"round {number}: then {again}")

@@ -22,7 +22,7 @@ from tests.support.crash import (
 )
 from tests.support.crash_model import Disk
 
-MOMENTS = 10
+MOMENTS = 8
 KINDS = ("copy", "hardlink", "symlink")
 WRITING = [name for name in SCENES if name != "status"]
 

@@ -58,12 +58,19 @@ class Stopped:
 
 
 def changes(world: World, *args: str) -> list[list[str]]:
-    """The log of a run in a copy of the world, to find the number of a change in."""
-    twin = World(world.base.with_name(world.base.name + "-twin"), world.runs)
-    subprocess.run(["cp", "-a", world.base, twin.base], check=True)
-    log = twin.base.with_name("log")
-    done = twin.run(*args, log=str(log))
-    assert done.rc == 0, str(done)
+    """The log of a run, to find the number of a change in; the world is then as it was before.
+
+    Both runs start from a copy, so that neither knows more of the files' stats than the other.
+    """
+    kept = world.base.with_name(world.base.name + "-kept")
+    log = kept.with_name("log")
+    subprocess.run(["cp", "-a", world.base, kept], check=True)
+    for fresh in (True, False):
+        subprocess.run(["rm", "-rf", world.base], check=True)
+        subprocess.run(["cp", "-a", kept, world.base], check=True)
+        if fresh:
+            done = world.run(*args, log=str(log))
+            assert done.rc == 0, str(done)
     return [line.split("\t") for line in log.read_text().splitlines()]
 
 

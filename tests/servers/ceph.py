@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -86,7 +87,8 @@ class Ceph(S3Server):
         self._run("monmaptool", "--create", "--fsid", cluster, "--addv", "a", address, monmap)
         self._run("ceph-mon", "-i", "a", "--mkfs", "--monmap", monmap)
         self._daemon("ceph-mon", "-i", "a", port=mon_port)
-        self._run("ceph", "osd", "create")
+        # It listens before it has elected itself, and until then refuses with EPERM.
+        self._run("ceph", "osd", "create", patience_s=30)
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", str(uuid.uuid4()))
         self._run("ceph", "osd", "crush", "add", "osd.0", "1.0", "host=h", "root=default")
         self._daemon("ceph-osd", "-i", "0")
@@ -95,14 +97,20 @@ class Ceph(S3Server):
         self._run("radosgw-admin", "user", "create", *owner, *keys)
         self._daemon("radosgw", "-n", "client.rgw", port=port)
 
-    def _run(self, *command: str) -> None:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "CEPH_CONF": str(self._folder / "ceph.conf")},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+    def _run(self, *command: str, patience_s: float = 0) -> None:
+        """Runs a tool. patience_s: so long its failure means only that a server is not ready."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            done = subprocess.run(
+                command,
+                env={**os.environ, "CEPH_CONF": str(self._folder / "ceph.conf")},
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode == 0:
+                return
+            assert time.monotonic() < deadline, f"{command}: {done.stderr}"
+            time.sleep(0.2)
 
     def _daemon(self, *command: str, port: int = 0) -> None:
         log = self._folder / f"{command[0]}.out"

@@ -79,6 +79,11 @@ def test_what_is_wrong_is_said_in_configobjs_words(text: str, message: str) -> N
     assert f"config file error: {message}" == str(raised.value)
 
 
+def test_a_broken_line_does_not_show_its_secret() -> None:
+    with pytest.raises(ConfigError, match="password \\*\\*\\*"):
+        parse("['remote \"a\"']\n    password hunter2\n")
+
+
 def test_a_name_in_brackets_stands_for_another_option() -> None:
     text = "x = 1\n[core]\na = %(b)s-%(x)s\nb = two\n"
 

@@ -56,6 +56,13 @@ def test_a_slash_at_the_end_means_directories_only() -> None:
     assert not matched.matches("build", False)
 
 
+def test_taking_back_a_directory_does_not_take_back_its_files() -> None:
+    matched = rules("d", "!d/")
+
+    assert not matched.matches("d", True)
+    assert matched.matches("d/x", False)
+
+
 def test_the_last_pattern_decides() -> None:
     matched = rules("*.txt", "!keep.txt", "d/keep.txt")
 
@@ -188,6 +195,14 @@ def test_the_deciding_pattern_is_explained() -> None:
     assert ("", 0, ".git") == matched.explain("a/.git/x", False)
     assert ("", 0, ".dvc/") == matched.explain(".dvc", True)
     assert matched.explain("other", False) is None
+
+
+def test_of_neighbours_the_one_that_dvc_names_is_explained() -> None:
+    """Recorded with DVC 3.67.1; tests/compat/test_ignore_oracle.py asks it again."""
+    assert (".dvcignore", 1, "*.a") == rules("*.a", "x*").explain("x.a", False)
+    assert (".dvcignore", 2, "!x*") == rules("!*.a", "!x*").explain("x.a", False)
+    assert (".dvcignore", 2, "x*/") == rules("*.a", "x*/").explain("x.a", True)
+    assert (".dvcignore", 2, "a*") == rules("a/**", "a*").explain("a", True)
 
 
 def test_all_matching_patterns_are_explained_in_order() -> None:

@@ -203,6 +203,7 @@ def test_a_digest_of_digits_alone_may_stand_without_quotes() -> None:
 
 def test_remote_checksums_versions_and_datasets_are_written_back_as_they_were() -> None:
     stage = lockfile.apply(REMOTE_STAGE, parse(REMOTE)["s"])
+    other = parse(REMOTE.replace("etag: d41d8cd98f", "etag: changed"))["s"]
     manifest = (
         b'[{"md5": "b026324c6904b2a9cb4b88d6d61c81d1", "relpath": "a"}, '
         b'{"md5": "26ab0db90d72e28ad0ba1e22ee510510", "relpath": "b"}]'
@@ -212,6 +213,7 @@ def test_remote_checksums_versions_and_datasets_are_written_back_as_they_were() 
     assert ("etag", "d41d8cd98f") == stage.deps[3].checksum
     assert Digest(MD5, hashlib.md5(manifest).hexdigest() + ".dir") == stage.outs[2].digest
     assert REMOTE.encode() == lockfile.update(None, {"s": lockfile.entry(stage)})
+    assert "changed" == lockfile.entry(lockfile.apply(stage, other))["deps"][3]["etag"]
 
 
 @pytest.mark.parametrize(
@@ -352,6 +354,17 @@ def test_every_command_is_written_as_the_yaml_library_writes_it(text: str) -> No
     assert whole == b"stages:\n" + lock_text.render("s", {"cmd": text})
 
 
+@pytest.mark.parametrize("length", [*range(56, 80), 128, 129])
+def test_long_lines_are_folded_as_the_yaml_library_folds_them(length: int) -> None:
+    """Each alone: one that needs folding takes its whole entry to the library."""
+    word = "a" * length
+    for value in (word, f"x {word}", [word], [f"x {word}"], {word: 1}, {word: "x"}, [{word: 1}]):
+        entry = {"cmd": value}
+        whole = yamlio.dump({"stages": {"s": entry}})
+
+        assert whole == b"stages:\n" + lock_text.render("s", entry)
+
+
 @emitting
 @given(stages=STAGES)
 def test_a_new_lock_file_reads_as_what_was_written(stages: dict[str, Any]) -> None:
@@ -378,6 +391,13 @@ def test_an_update_with_what_is_there_changes_no_byte(stages: dict[str, Any]) ->
     previous = lockfile.update(None, stages) + b"# a comment that ruamel.yaml would keep\n"
 
     assert previous is lockfile.update(previous, stages)
+
+
+def test_an_entry_in_another_order_is_written_anew() -> None:
+    previous = b"schema: '2.0'\nstages:\n  a:\n    outs:\n    - path: o\n    cmd: x\n"
+    entry = {"cmd": "x", "outs": [{"path": "o"}]}
+
+    assert lockfile.update(None, {"a": entry}) == lockfile.update(previous, {"a": entry})
 
 
 @emitting

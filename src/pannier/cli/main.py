@@ -5,12 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
 
 from pannier import DVC_LEVEL, __version__
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Runs one command line, by default the process's, and returns its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     program = program_name(sys.argv[0])

@@ -104,6 +104,7 @@ class Ui:
         """Asks [y/n]. No, when nobody sits at a terminal or the input ends."""
         if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
             return False
+        self.progress.close()  # a bar would write over the question
         while True:
             self._put(sys.stdout, f"{self.mask(question)} [y/n] ")
             sys.stdout.flush()

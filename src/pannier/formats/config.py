@@ -12,6 +12,7 @@ import re
 from typing import Any, NamedTuple
 
 from pannier.core.errors import ConfigError
+from pannier.formats.config_schema import SECRETS
 from pannier.formats.config_values import (
     BadValue,
     interpolate,
@@ -231,7 +232,8 @@ def _split(line: str) -> tuple[str, str]:
         # A key may begin with a blank when nothing else makes it a key; ConfigObj reads it so.
         key = lead[-1:] + key
     if not equals or not key or (quoted and not lead):
-        raise BadValue(f"Invalid line ({line!r}) (matched as neither section nor keyword)")
+        shown = line if body.split()[0].lower() not in SECRETS else f"{body.split()[0]} ***"
+        raise BadValue(f"Invalid line ({shown!r}) (matched as neither section nor keyword)")
     return key.rstrip() or key[0], text.lstrip()
 
 

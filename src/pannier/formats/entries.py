@@ -31,29 +31,10 @@ from pannier.formats.schema import (
     texts,
 )
 
-__all__ = [
-    "CHECKSUMS",
-    "Keys",
-    "Reader",
-    "Schema",
-    "anything",
-    "checksum",
-    "dep_fields",
-    "flag",
-    "local_path",
-    "number",
-    "out_fields",
-    "read_dep",
-    "read_out",
-    "reason_against_output",
-    "text",
-]
-
 CHECKSUMS = ("md5", "etag", "checksum")
 _REFUSED_NAMES = frozenset(
     (".dvc", ".gitignore", ".gitattributes", ".dvcignore", "dvc.yaml", "dvc.lock")
 )
-
 
 _META: Schema = {
     "md5": checksum,

@@ -15,7 +15,7 @@ from typing import Any
 from pannier.formats import yamlio
 from pannier.formats.yaml_scalars import resolve_plain
 
-_WIDTH = 80  # from here on the emitter folds a line at its next blank
+_WIDTH = 80  # beyond it the emitter folds a line, or puts a long word on one of its own
 _PLAIN = re.compile(r"[A-Za-z0-9_/][!-~]*(?: [!-~]+)*\Z")
 _NEEDS_QUOTES = re.compile(r": | #|:\Z")
 _HEADER = re.compile(rb"  [^\s#-][^\n]*:\n\Z")
@@ -109,19 +109,22 @@ def _list_lines(items: list[Any], indent: str) -> Iterator[str]:
             yield f"{indent}- {next(lines)[len(indent) + 2 :]}"
             yield from lines
         else:
-            yield f"{indent}- {_scalar(item, indent)}\n"
+            lead = f"{indent}-"
+            yield f"{lead} {_scalar(item, lead)}\n"
 
 
 def _scalar(value: Any, lead: str) -> str:
     """The text of a scalar that needs neither quotes nor folding after lead, else ValueError."""
     if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        return repr(value)
-    if not isinstance(value, str) or not _PLAIN.match(value) or _NEEDS_QUOTES.search(value):
+        text = "true" if value else "false"
+    elif isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        text = repr(value)
+    elif isinstance(value, str) and _PLAIN.match(value) and not _NEEDS_QUOTES.search(value):
+        text = value
+        if not isinstance(resolve_plain(text), str):
+            raise ValueError("needs quotes")
+    else:
         raise ValueError("needs quotes")
-    if len(lead) + 1 + len(value) > _WIDTH and (not lead or " " in value):
+    if len(lead) + 1 + len(text) > _WIDTH:
         raise ValueError("needs folding")
-    if not isinstance(resolve_plain(value), str):
-        raise ValueError("needs quotes")
-    return value
+    return text

@@ -11,11 +11,13 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from pannier.core.errors import GitError
 from pannier.git.command import READ_ONLY, failure, not_started
+from pannier.git.refs import is_oid
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -25,11 +27,6 @@ SYMLINK, SUBMODULE, FOLDER = 0o120000, 0o160000, 0o040000
 Tree = dict[str, tuple[int, str]]
 """One folder: name -> (mode, object). Names are UTF-8, other bytes as surrogates."""
 
-_NAME = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?(?:\^\{tree\})?\Z")
-_ROW = {
-    40: re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL),
-    64: re.compile(rb"([0-7]+) ([^\0]+)\0(.{32})", re.DOTALL),
-}
 _BATCH = 100
 _REMEMBERED_ENTRIES = 100_000
 _MAX_LINKS = 40
@@ -51,7 +48,8 @@ class ObjectReader:
         callers ask for some hundred.
         """
         for name in names:
-            if not _NAME.match(name):  # else a newline in it would be a command of its own
+            # A newline in it would begin a command of its own.
+            if not is_oid(name.removesuffix("^{tree}")):
                 raise GitError(f"{name!r} is not the name of a Git object")
         with self._lock:
             try:
@@ -248,8 +246,14 @@ class Objects:
         )
 
 
+@cache
+def _row(oid_bytes: int) -> re.Pattern[bytes]:
+    """One entry of a tree. Compiled on first use: that costs more than the rest of an import."""
+    return re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % oid_bytes, re.DOTALL)
+
+
 def _parse_tree(oid: str, data: bytes) -> Tree:
-    rows = _ROW[len(oid)].findall(data)
+    rows = _row(len(oid) // 2).findall(data)
     tree: Tree = {}
     size_bytes = 0
     for mode, name, target in rows:

@@ -84,7 +84,8 @@ def _list(ctx: Context, opts: Options) -> int:
         url = section.get("url") if isinstance(section, dict) else None
         if url is None:
             continue  # at one level alone a remote may have options and no URL
-        ctx.ui.write(tabbed([name, str(url), *(["(default)"] if name == default else [])]))
+        shown = ctx.ui.mask(str(url), result=True)  # before it has its place in the columns
+        ctx.ui.write(tabbed([name, shown, *(["(default)"] if name == default else [])]))
     return 0
 
 

@@ -40,7 +40,7 @@ _PARTS_AT_ONCE = 6
 _BIG_AT_ONCE = 3
 """Files of several parts under way at a time: with the parts above, some 200 MB of memory."""
 
-_WHOLE_AT_ONCE = 16
+_WHOLE_AT_ONCE = 8
 """Uploads of more than a block but not more than a part lie in memory: so many at a time."""
 
 _RANGED_ABOVE = 64 << 20

@@ -22,9 +22,9 @@ _RETRIES = {
 }
 """store.transfer repeats what failed; here only the hiccups of a busy server are smoothed."""
 
-SLOW_UPLOAD_S = 600
-"""obstore's read timeout runs while it sends. All the parts under way at a time take so long on a
-line of 1 MBit/s."""
+SLOW_UPLOAD_S = 1800
+"""obstore's read timeout runs while it sends. What s3.py lets be under way at a time, some 200 MB,
+takes so long on a line of 1 MBit/s; a line that is dead TCP itself gives up sooner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,8 +120,14 @@ def explain_answer(error: Exception, place: Place, key: str) -> PannierError:
 
 
 def _session(settings: Settings) -> Any:
+    import logging
+
     import botocore.session
 
+    # At DEBUG botocore writes whole requests, tokens among their headers, to whatever log is open.
+    logger = logging.getLogger("botocore")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
     session = botocore.session.Session(profile=settings.options.profile)
     session.set_config_variable("config_file", settings.config_file)
     session.set_config_variable("credentials_file", settings.credentials_file)
