@@ -18,7 +18,7 @@ from tests.support.wanted import is_wanted
 Twins = tuple[Project, Project]
 
 
-@pytest.fixture()
+@pytest.fixture
 def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
     """Two projects alike: real DVC's, ours."""
     return make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)

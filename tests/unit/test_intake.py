@@ -15,10 +15,11 @@ from pannier.core.events import Silent
 from pannier.disk.walk import scan, stat_key
 from pannier.store.intake import Intake
 from pannier.store.objects import Store
-from pannier.store.sources import RACY_NS, Source, hash_unknown
+from pannier.store.sources import Source, hash_unknown, racy_ns
 from pannier.store.statcache import StatCache
 from tests.support.opened import make_read_only_file, write_files
 
+RACY_NS = racy_ns(1)
 LATER_NS = 10 * RACY_NS
 FILES: dict[str, str | bytes] = {"a": "one", "b": "two", "c": "one", "d/e": "three", "d/empty": ""}
 

@@ -147,6 +147,9 @@ def stage_batch(
                 continue
             try:
                 _stage_one(fd, target, clone, algorithm, reads)
+            except OSError as error:
+                error.filename = error.filename or f"{folder}/{name}"
+                raise
             finally:
                 os.close(fd)
     finally:

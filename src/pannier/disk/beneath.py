@@ -140,7 +140,7 @@ class Root:
                 found = os.stat(name, dir_fd=fd, follow_symlinks=True)
             except FileNotFoundError:
                 found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            if expected is not None and stat_key(found) != expected:
+            if expected is not None and not _is_unchanged(found, expected):
                 raise FileChanged(f"{self.path}/{path}")
             faults.point("unlink", f"{self.path}/{path}")
             os.unlink(name, dir_fd=fd)
@@ -164,6 +164,11 @@ def _same_file(found: os.stat_result, expected: StatKey) -> bool:
     if stat.S_ISLNK(found.st_mode):
         return True  # its own stats were never taken; a link holds no data
     return (found.st_mtime_ns, found.st_size, found.st_ino) == (mtime, size, inode)
+
+
+def _is_unchanged(found: os.stat_result, expected: StatKey) -> bool:
+    """ctime counts only for a file of one name: losing another name moves it, too."""
+    return _same_file(found, expected) if found.st_nlink > 1 else stat_key(found) == expected
 
 
 def has_link_parent(root: str, path: str) -> str | None:

@@ -107,12 +107,15 @@ def _failure(value: tuple[Any, ...]) -> BaseException:
 class Pool:
     """Calls functions of one module on batches, here or in workers. Use as a context manager."""
 
-    def __init__(self, module: Any, batches: int, jobs: int | None = None) -> None:
-        """module: holds the operations. batches: how many calls are expected, for the decision."""
+    def __init__(
+        self, module: Any, calls: int, jobs: int | None = None, *, files: int | None = None
+    ) -> None:
+        """module: holds the operations. calls, files: how many are expected; fewer files than
+        two batches are done faster right here."""
         self._module = module
-        count = min(jobs or cpu_count(), batches // 2)
-        alone = faults.traced or count < 2
-        self._workers = [] if alone else _hire(count)
+        enough = calls if files is None else min(calls, files // BATCH)
+        count = min(jobs or cpu_count(), enough // 2)
+        self._workers = [] if faults.traced or count < 2 else _hire(count)
 
     def __enter__(self) -> Pool:
         return self
@@ -172,8 +175,15 @@ _idle: list[_Worker] = []
 
 
 def _hire(count: int) -> list[_Worker]:
+    """That many workers, or none where the interpreter cannot be started again."""
     hired = [_idle.pop() for _ in range(min(count, len(_idle)))]
-    return hired + [_Worker() for _ in range(count - len(hired))]
+    try:
+        while len(hired) < count:
+            hired.append(_Worker())
+    except OSError:
+        _idle.extend(hired)
+        return []
+    return hired
 
 
 def dismiss() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pannier.core.digest import Digest
 from pannier.core.errors import (
     BadPath,
-    BadTarget,
     CheckoutFailed,
     DiskError,
     PannierError,
@@ -179,9 +178,6 @@ class _Checkout:
         only_links = bool(redo) and plan_checkout(have, want, stored).is_empty
         if look.kind == OTHER:
             plan = replace(plan, unsaved=[])
-        nothing = not (want or plan.delete)
-        if item.inside and nothing:
-            raise BadTarget(f"'{path}/{item.inside}' is not in '{path}'")
         self._check_unsaved(plan, path)
         if plan.is_empty and look.kind != ABSENT:
             self._note_link(path, item.ref.out.digest)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pannier.core.digest import MD5
-from pannier.core.errors import CommitDeclined, OutputMissing
+from pannier.core.errors import CommitDeclined, OutputMissing, PannierError
 from pannier.core.events import Progress
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.disk import fsio
@@ -118,7 +118,7 @@ def _seen_dep(project: Project, stage: Stage, dep: Dep, progress: Progress) -> D
     path = stage.path_of(dep)
     look = snapshots.look(project, path, MD5, progress)
     if look.kind == snapshots.ABSENT:
-        raise OutputMissing(path, project.absolute(path))
+        raise PannierError(f"dependency '{path}' does not exist")
     snapshots.measure(project, look, progress)
     return replace(dep, digest=look.digest, meta=look.meta)
 
@@ -127,8 +127,11 @@ def _seen_params(project: Project, stage: Stage, params: ParamsDep) -> ParamsDep
     path = stage.path_of(params)
     data = read_bytes(project.absolute(path))
     if data is None:
-        raise OutputMissing(path, project.absolute(path))
-    found, _missing = values.select(values.load_params(data, path), params.wanted)
+        raise PannierError(f"dependency '{path}' does not exist")
+    found, missing = values.select(values.load_params(data, path), params.wanted)
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise PannierError(f"Parameters '{names}' are missing from '{path}'.")
     return replace(params, locked=found)
 
 

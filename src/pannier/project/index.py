@@ -65,20 +65,23 @@ class Reader(Protocol):
     def read(self, path: str) -> bytes | None: ...
 
 
-def parse_stage_file(project: Project, read: Read, path: str) -> list[Stage]:
+def parse_stage_file(
+    project: Project, read: Read, path: str, *, whole: bool = False
+) -> list[Stage]:
     """The stages of one `.dvc` or `dvc.yaml` file; none when it is not there.
 
+    whole: the bytes come from Git, so a missing last newline does not mean that they were cut.
     Raises InvalidFile: an empty or cut file is an error, never "nothing tracked".
     """
     data = read(path)
     if data is None:
         return []
     if pointer.is_pointer_name(posixpath.basename(path)):
-        return [pointer.parse(data, path)]
+        return [pointer.parse(data, path, whole=whole)]
     parsed = pipeline.parse(data, path, read, _pipeline_options(project))
     lock_path = path.removesuffix(".yaml") + ".lock"
     lock_data = read(lock_path)
-    locked = lockfile.parse(lock_data, lock_path) if lock_data is not None else {}
+    locked = lockfile.parse(lock_data, lock_path, whole=whole) if lock_data is not None else {}
     return [lockfile.apply(stage, locked.get(stage.name or "")) for stage in parsed.stages]
 
 

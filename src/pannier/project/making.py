@@ -106,7 +106,7 @@ class Maker:
             )
             for at, job in enumerate(jobs)
         )
-        with Pool(batches, len(jobs)) as pool:
+        with Pool(batches, len(jobs), files=ends[-1]) as pool:
             for number, (outcomes, _objects, files) in pool.map("link_out_batch", calls):
                 job = jobs[number]
                 if outcomes.count(batches.DONE) == len(outcomes):

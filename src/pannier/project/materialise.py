@@ -23,6 +23,7 @@ from pannier.disk.walk import FIELDS, StatKey, scan
 from pannier.project.making import Job, Maker, jobs_for_singles, jobs_for_tree
 from pannier.project.project import Project
 from pannier.project.snapshot import (
+    ABSENT,
     DIRECTORY,
     FILE,
     Snapshot,
@@ -97,14 +98,14 @@ class Materialiser:
         else:
             jobs = [Job(scratch, ["new"], [wanted[0][1]], [""])] if wanted else []
         done = self._maker.make(jobs, task)
-        if not done and not is_dir:
+        before = self._before
+        if (not done and not is_dir) or (self._maker.missing and before.kind != ABSENT):
             return
         path = self._before.path
         if root.stat(path) is None:
             root.place(new, path)
             made.created += len(done)
             return
-        before = self._before
         if before.kind == DIRECTORY:
             self._swap_folder(root, new, path, self._keys())
         else:
@@ -169,7 +170,9 @@ class Materialiser:
         made.replaced += len(news.keys() & keys.keys())
         made.created += len(done) - len(made_as.keys() & keys.keys() & done)
         made.deleted += len(gone - news.keys())
-        self._delete([p for p in plan.delete if p not in gone], root, made)
+        if not self._maker.missing:
+            # An incomplete checkout takes nothing away: what is there may be all that is left.
+            self._delete([p for p in plan.delete if p not in gone], root, made)
 
     def _put_in_place(
         self, news: Mapping[str, str], there: set[str], keys: dict[str, StatKey], root: Root
@@ -228,7 +231,7 @@ class Materialiser:
         found = os.statvfs(place)
         free = found.f_bavail * found.f_frsize
         if need and need + _RESERVE_BYTES > free:
-            raise NoSpace(self._before.absolute, errno.ENOSPC, need, free)
+            raise NoSpace(self._before.absolute, errno.ENOSPC, need + _RESERVE_BYTES, free)
 
     # -- afterwards ----
 

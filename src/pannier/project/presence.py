@@ -8,7 +8,7 @@ from pannier.core.manifest import Manifest
 from pannier.core.stage import Out
 from pannier.project.project import Project
 from pannier.project.snapshot import Snapshot, note_present
-from pannier.store.sources import RACY_NS
+from pannier.store.sources import racy_ns
 
 
 def manifest_of(project: Project, digest: Digest) -> Manifest | None:
@@ -41,7 +41,7 @@ def is_in_cache(project: Project, digest: Digest, snapshot: Snapshot | None = No
     same = snapshot if snapshot is not None and snapshot.digest == digest else None
     row = same.row if same is not None else None
     if same is not None and row is not None and row.present:
-        now = store.presence(same.clock_ns - RACY_NS)
+        now = store.presence(same.clock_ns - racy_ns(same.clock_ns))
         if row.present == now:
             return True
     manifest = manifest_of(project, digest)

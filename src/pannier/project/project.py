@@ -84,6 +84,8 @@ class Project:
 
     def close(self) -> None:
         self.statcache.close()
+        if self.git is not None:
+            self.git.close()
 
 
 def open_project(start: str) -> Project:

@@ -17,7 +17,7 @@ from pannier.disk.batches import EXECUTABLE
 from pannier.disk.walk import FIELDS, Folder, Tree
 from pannier.project.index import ignore_rules
 from pannier.project.project import Project
-from pannier.store.sources import RACY_NS, Source, hash_unknown
+from pannier.store.sources import Source, hash_unknown, racy_ns
 from pannier.store.statcache import DIGEST_SIZE, UNKNOWN, FolderRow, TreeRow, fingerprint
 
 ABSENT, FILE, DIRECTORY, OTHER = "absent", "file", "directory", "other"
@@ -282,7 +282,7 @@ def note_present(project: Project, snapshot: Snapshot) -> None:
     if snapshot.row is None or snapshot.kind != DIRECTORY:
         return
     store = project.store_of(snapshot.algorithm)
-    present = store.presence(snapshot.clock_ns - RACY_NS)
+    present = store.presence(snapshot.clock_ns - racy_ns(snapshot.clock_ns))
     if present and present != snapshot.row.present:
         row = snapshot.row
         snapshot.row = TreeRow(row.fingerprint, row.hex, row.size_bytes, row.nfiles, present)

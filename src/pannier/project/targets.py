@@ -137,7 +137,8 @@ class _Resolver:
             if not stages:
                 raise BadTarget(f"'{self._project.absolute(path)}' does not exist")
             return stages
-        file, _, name = target.rpartition(":")
+        file, colon, name = target.rpartition(":")
+        file = file or ("dvc.yaml" if colon else "")
         if file and pointer.is_pipeline_name(posixpath.basename(file)):
             return self._in_pipeline(file, name)
         if pointer.is_pipeline_name(posixpath.basename(target)):

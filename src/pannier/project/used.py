@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from pannier.core.errors import PannierError
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
 from pannier.core.stage import Stage
+from pannier.formats.ignore import IgnoreRules
 from pannier.project import revisions
 from pannier.project.index import Index, OutRef, parse_stage_file
 from pannier.project.project import Project
@@ -136,6 +138,13 @@ def index_at(project: Project, sha: str, memo: revisions.TreeMemo) -> Index:
     subdir = os.path.relpath(project.root, os.path.realpath(project.git.root))
     tree = revisions.RevisionTree(project.git, sha, "" if subdir == "." else subdir, memo)
     index = Index()
-    for path in tree.stage_files():
-        index.stages.extend(parse_stage_file(project, tree.read, path))
+    files = tree.ignore_files()
+    texts = tree.read_many(files)
+    rules = IgnoreRules(
+        [(posixpath.dirname(p), texts[p].decode("utf-8", "replace")) for p in files if p in texts]
+    )
+    paths = tree.stage_files(rules.matches)
+    tree.read_many(paths)
+    for path in paths:
+        index.stages.extend(parse_stage_file(project, tree.read, path, whole=True))
     return index

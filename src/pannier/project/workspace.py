@@ -34,7 +34,7 @@ from pannier.store.intake import Intake
 from pannier.store.objects import Store
 from pannier.store.publishing import put_bytes, settle
 from pannier.store.publishing import sweep as sweep_store
-from pannier.store.sources import RACY_NS, Source
+from pannier.store.sources import Source, racy_ns
 
 
 def refuse_other(snapshot: Snapshot) -> None:
@@ -81,7 +81,9 @@ def _is_saved_already(store: Store, snapshot: Snapshot) -> bool:
     row = snapshot.row
     if snapshot.kind != DIRECTORY or row is None or snapshot.digest is None or not row.present:
         return False
-    return row.present == store.presence(snapshot.clock_ns - RACY_NS) and store.has(row.hex)
+    return row.present == store.presence(
+        snapshot.clock_ns - racy_ns(snapshot.clock_ns)
+    ) and store.has(row.hex)
 
 
 def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:

@@ -138,7 +138,7 @@ class Intake:
                 (part.source.base, part.names, part.stats, names, store.root)
                 for part, names in zip(work, hexes, strict=True)
             )
-            with Pool(batches, len(work)) as pool:
+            with Pool(batches, len(work), files=total) as pool:
                 for number, (outcomes, stats) in pool.map("link_in_batch", calls):
                     part = work[number]
                     task.advance(len(part.indexes))
@@ -191,7 +191,7 @@ class Intake:
         found = os.statvfs(self._store.root)
         free = found.f_bavail * found.f_frsize
         if need and need + _RESERVE_BYTES > free:
-            raise NoSpace(self._store.root, errno.ENOSPC, need, free)
+            raise NoSpace(self._store.root, errno.ENOSPC, need + _RESERVE_BYTES, free)
 
     def _copy_group(
         self, work: list[Slice], advance: Callable[[int], None]
@@ -206,7 +206,7 @@ class Intake:
                 (part.source.base, part.names, staging.path, first, clone, store.algorithm)
                 for part, first in zip(work, firsts[:-1], strict=True)
             )
-            with Pool(batches, len(work)) as pool:
+            with Pool(batches, len(work), files=firsts[-1]) as pool:
                 for number, columns in pool.map("stage_batch", calls):
                     part = work[number]
                     lost = note_reads(part, columns, self._clock_ns)

@@ -169,15 +169,19 @@ class Store:
         for start in range(0, len(by_prefix), _ROWS_AT_ONCE):
             some = sorted(by_prefix)[start : start + _ROWS_AT_ONCE]
             old_rows = dict(self._rows(some))
-            rows = []
+            rows: dict[bool, list[tuple[str, FolderRow]]] = {True: [], False: []}
             for prefix in some:
                 old = old_rows.get(prefix)
                 known = old.by_name_stats() if old is not None else {}
                 for index in by_prefix[prefix]:
                     known[names[index][2:]] = stats[index * STAT_BYTES : (index + 1) * STAT_BYTES]
                 path = f"{self.root}/{prefix}"
-                rows.append((path, FolderRow(list(known), b"".join(known.values()), b"")))
-            self.statcache.put_folders(rows, OBJECTS, flushed=flushed)
+                row = FolderRow(list(known), b"".join(known.values()), b"")
+                # One row, one word on flushing: it must hold for those remembered before, too.
+                rows[flushed and (old is None or old.flushed)].append((path, row))
+            for durable, group in rows.items():
+                if group:
+                    self.statcache.put_folders(group, OBJECTS, flushed=durable)
 
     def verify(self, names: list[str]) -> set[str]:
         """Reads objects in full unless they are known to be good; returns those that are not.

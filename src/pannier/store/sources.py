@@ -15,8 +15,16 @@ from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import FIELDS, STAT_BYTES, Folder
 from pannier.store.statcache import DIGEST_SIZE, UNKNOWN
 
-RACY_NS = 2_000_000_000
-"""An edit within the clock's coarsest step of the last one may leave all stats as they were."""
+_RACY_NS, _RACY_FINE_NS = 2_000_000_000, 100_000_000
+
+
+def racy_ns(clock_ns: int) -> int:
+    """How long after an edit another one may leave all stats as they were.
+
+    clock_ns: a time stamp of the file system. One with a fraction of a millisecond comes from a
+    file system that keeps the kernel's ticks, 10 ms at most; else steps are up to 2 s (FAT).
+    """
+    return _RACY_FINE_NS if clock_ns % 1_000_000 else _RACY_NS
 
 
 @dataclass(slots=True)
@@ -126,10 +134,11 @@ def hash_unknown(sources: list[Source], algorithm: str, clock_ns: int, progress:
     work = slices((source, source.unknown()) for source in sources)
     if not work:
         return
-    task = progress.task("Hashing", sum(len(part.indexes) for part in work))
+    total = sum(len(part.indexes) for part in work)
+    task = progress.task("Hashing", total)
     calls = ((part.source.base, part.names, algorithm) for part in work)
     gone: list[tuple[Source, list[int]]] = []
-    with Pool(batches, len(work)) as pool:
+    with Pool(batches, len(work), files=total) as pool:
         for number, columns in pool.map("hash_batch", calls):
             gone.append((work[number].source, note_reads(work[number], columns, clock_ns)))
             task.advance(len(work[number].indexes))
@@ -172,7 +181,8 @@ def note_reads(part: Slice, columns: batches.ReadColumns, clock_ns: int) -> list
         source.set_stats(index, stats[at * STAT_BYTES : (at + 1) * STAT_BYTES])
         source.flags[index] = flags[at]
         mtime, ctime = source.folder.stats[index * FIELDS], source.folder.stats[index * FIELDS + 1]
-        racy = abs(clock_ns - mtime) < RACY_NS or abs(clock_ns - ctime) < RACY_NS
+        window = racy_ns(clock_ns)
+        racy = abs(clock_ns - mtime) < window or abs(clock_ns - ctime) < window
         source.settled[index] = bool(flags[at] & batches.SETTLED) and not racy
     return gone
 
@@ -187,7 +197,7 @@ def _note_run(
     fresh = array("q", stats)
     source.folder.stats[first * FIELDS : end * FIELDS] = fresh
     source.flags[first:end] = flags
-    low, high = clock_ns - RACY_NS, clock_ns + RACY_NS
+    low, high = clock_ns - racy_ns(clock_ns), clock_ns + racy_ns(clock_ns)
     settled = bytes([flag & batches.SETTLED for flag in flags])
     times = fresh[0::FIELDS] + fresh[1::FIELDS]
     if max(times) > low:

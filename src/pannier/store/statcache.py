@@ -16,7 +16,7 @@ import os
 import sqlite3
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pannier.disk import fsio
 from pannier.disk.walk import STAT_BYTES
@@ -51,6 +51,8 @@ class FolderRow:
     names: list[str]
     stats: bytes
     digests: bytes
+    flushed: bool = field(default=False, compare=False)
+    """True when the row holds also after a power loss."""
 
     def by_name_stats(self) -> dict[str, bytes]:
         """name -> stats of the file as bytes, in the order of listing."""
@@ -181,7 +183,7 @@ class StatCache:
                         path, names, stats, digests, boot
                     ):
                         listed = names.decode("utf-8", "surrogateescape").split("/")
-                        found[os.fsdecode(path)] = FolderRow(listed, stats, digests)
+                        found[os.fsdecode(path)] = FolderRow(listed, stats, digests, not boot)
         except (sqlite3.DatabaseError, TypeError, AttributeError) as error:
             self._broken(error)
             return {}
