@@ -88,11 +88,14 @@ class Intake:
 
         Raises FileChanged, DiskError, NoSpace; then no pointer must be written.
         """
-        self._store.make_dir(self._store.root)
-        if self.links_in:
-            self._put_links(sources)
-        else:
-            self._put_copies(sources)
+        try:
+            self._store.make_dir(self._store.root)
+            if self.links_in:
+                self._put_links(sources)
+            else:
+                self._put_copies(sources)
+        except OSError as error:
+            fsio.fail(error, error.filename or self._store.root)
 
     # -- by one more name for the user's own file ----
 
