@@ -140,7 +140,7 @@ def test_values_without_both_quotes_can_always_be_written(value: str) -> None:
     assert {"core": {"k": value}} == parse(dump({"core": {"k": value}}))
 
 
-@pytest.mark.parametrize("value", ["%(x)s", "a\rb", "a\x85b", "'''\"\"\"", "a\u2028b"])
+@pytest.mark.parametrize("value", ["%(x)s", "a\rb", "a\x85b = c", "'''\"\"\"", "a\u2028b"])
 def test_a_value_that_dvc_could_not_read_is_not_written(value: str) -> None:
     with pytest.raises(ConfigError):
         dump({"core": {"k": value}})

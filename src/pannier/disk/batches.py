@@ -17,7 +17,7 @@ import stat
 from array import array
 from typing import TypeAlias
 
-from pannier.disk import faults, fsio
+from pannier.disk import faults, fsio, link
 from pannier.disk.copying import copy_hashing
 from pannier.disk.hashing import (
     digest_of_fd,
@@ -43,7 +43,6 @@ _TRIES = 3
 _NO_DIGEST = bytes(16)
 _OBJECT_MODE, _PRIVATE_MODE = 0o444, 0o400
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 Errors: TypeAlias = list[tuple[int, int]]
 """(index, errno)."""
@@ -241,7 +240,7 @@ def _link_in(
         except FileExistsError:
             return EXISTS, _NOTHING
         except OSError as error:
-            if error.errno not in _CANNOT_LINK:
+            if error.errno not in link.CANNOT:
                 raise
             return CANNOT, _NOTHING
         mode = _OBJECT_MODE if found.st_mode & 0o044 else _PRIVATE_MODE
@@ -325,7 +324,7 @@ def _link_out(
     try:
         os.link(source, name, dst_dir_fd=folder_fd, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in _CANNOT_LINK:
+        if error.errno not in link.CANNOT:
             raise
         return CANNOT, key, _NOTHING
     after = stat_key(os.stat(name, dir_fd=folder_fd))

@@ -114,7 +114,7 @@ def _is_dead(claim: str) -> bool:
     return host == os.uname().nodename and pid.isdigit() and not os.path.exists(f"/proc/{pid}")
 
 
-def check_not_busy(rwlock: str, root: str, paths: list[str], *, writing: bool) -> None:
+def check_not_busy(rwlock: str, paths: list[str], *, writing: bool) -> None:
     """Raises PathBusy when a running DVC stage holds one of the paths (absolute).
 
     rwlock: DVC's `.dvc/tmp/rwlock`, JSON {"read": {path: [{pid, cmd}]}, "write": {path: {pid,

@@ -108,9 +108,7 @@ def add(
     tasks = list({task.path: task for task in tasks}.values())
     _check_overlaps(project, index, tasks)
     _check_git(project, tasks, options.cwd)
-    check_not_busy(
-        project.rwlock, project.root, [project.absolute(task.path) for task in tasks], writing=True
-    )
+    check_not_busy(project.rwlock, [project.absolute(task.path) for task in tasks], writing=True)
     looks = [_look(project, task, progress) for task in tasks]
     for task, look in zip(tasks, looks, strict=True):
         refuse_other(look)

@@ -78,7 +78,6 @@ def checkout(
     chosen = [item for item in selected if item.ref.tracked]
     check_not_busy(
         project.rwlock,
-        project.root,
         [project.absolute(item.ref.path) for item in chosen],
         writing=True,
     )

@@ -53,7 +53,7 @@ def commit(
     sweep(project)
     stages = select_stages(project, targets, options.targets)
     paths = [project.absolute(ref.path) for stage in stages for ref in outs_of(stage)]
-    check_not_busy(project.rwlock, project.root, paths, writing=True)
+    check_not_busy(project.rwlock, paths, writing=True)
     written: list[str] = []
     for stage in stages:
         written += _commit_stage(project, stage, options, ask, progress)
