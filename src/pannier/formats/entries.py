@@ -36,7 +36,7 @@ _REFUSED_NAMES = frozenset(
     (".dvc", ".gitignore", ".gitattributes", ".dvcignore", "dvc.yaml", "dvc.lock")
 )
 
-_META: Schema = {
+META: Schema = {
     "md5": checksum,
     "etag": checksum,
     "checksum": checksum,
@@ -45,9 +45,9 @@ _META: Schema = {
     "isexec": flag,
     "version_id": text,
 }
-_FILE: Schema = {**_META, "relpath": text, "cloud": mapping}
+_FILE: Schema = {**META, "relpath": text, "cloud": mapping}
 _SHARED: Schema = {
-    **_META,
+    **META,
     "cloud": mapping,
     "hash": hash_name,
     "path": text,
@@ -94,10 +94,10 @@ def read_out(reader: Reader, raw: Any, keys: Keys, wdir: str) -> Out:
         shown = f"the path {fields['path']!r} cannot be an output: {why}"
         reader.fail(shown, (*keys, "path"))
     cloud = _read_cloud(reader, fields, keys)
-    digest, meta = _read_digest(reader, fields, keys), _read_meta(fields)
-    files = _read_files(reader, fields, keys)
+    digest, meta = read_digest(reader, fields, keys), read_meta(fields)
+    files = read_files(reader, fields, keys)
     if files is not None:
-        digest, meta = _digest_of_files(reader, files, keys), _meta_of_files(files)
+        digest, meta = digest_of_files(reader, files, keys), _meta_of_files(files)
     return Out(
         path=path,
         digest=digest,
@@ -135,10 +135,10 @@ def read_dep(reader: Reader, raw: Any, keys: Keys) -> Dep:
             break
     return Dep(
         path=path if remote else local_path(path),
-        digest=None if remote else _read_digest(reader, fields, keys),
+        digest=None if remote else read_digest(reader, fields, keys),
         checksum=found,
-        meta=_read_meta(fields),
-        files=_read_files(reader, fields, keys),
+        meta=read_meta(fields),
+        files=read_files(reader, fields, keys),
         extra=_kept(fields, without=found[0] if found else None),
     )
 
@@ -175,7 +175,7 @@ def reason_against_output(path: str, wdir: str, file: str, *, cache: bool) -> st
     return None
 
 
-def _read_digest(reader: Reader, fields: dict[str, Any], keys: Keys) -> Digest | None:
+def read_digest(reader: Reader, fields: dict[str, Any], keys: Keys) -> Digest | None:
     value = fields.get("md5")
     if value is None or value == "":
         return None
@@ -185,7 +185,7 @@ def _read_digest(reader: Reader, fields: dict[str, Any], keys: Keys) -> Digest |
     return Digest(MD5 if fields.get("hash") == MD5 else LEGACY, name)
 
 
-def _read_meta(fields: dict[str, Any]) -> Meta:
+def read_meta(fields: dict[str, Any]) -> Meta:
     return Meta(fields.get("size"), fields.get("nfiles"), fields.get("isexec", False))
 
 
@@ -197,11 +197,11 @@ def _read_cloud(reader: Reader, fields: dict[str, Any], keys: Keys) -> dict[str,
     if len(cloud) > 1:
         reader.fail("length of value must be at most 1", (*keys, "cloud"))
     for remote, entry in cloud.items():
-        reader.mapping(entry, _META, (*keys, "cloud", remote))
+        reader.mapping(entry, META, (*keys, "cloud", remote))
     return dict(cloud)
 
 
-def _read_files(
+def read_files(
     reader: Reader, fields: dict[str, Any], keys: Keys
 ) -> tuple[dict[str, Any], ...] | None:
     """Checks a `files` list; None when absent or empty: DVC writes an empty one by mistake."""
@@ -222,7 +222,7 @@ def _read_files(
     return tuple(rows)
 
 
-def _digest_of_files(reader: Reader, files: Iterable[dict[str, Any]], keys: Keys) -> Digest | None:
+def digest_of_files(reader: Reader, files: Iterable[dict[str, Any]], keys: Keys) -> Digest | None:
     """The directory's digest, recomputed from its list (docs/formats.md, section 9)."""
     rows = [(row["relpath"], str(row.get("md5") or "")) for row in files]
     if not all(name for _, name in rows):
