@@ -15,7 +15,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -73,7 +72,7 @@ def write_atomic(
         old = os.stat(path)
     except FileNotFoundError:
         old = None
-    name = f".{os.getpid()}-{secrets.token_hex(8)}.pannier-tmp"
+    name = f".{os.getpid()}-{os.urandom(8).hex()}.pannier-tmp"
     temporary = os.path.join(scratch or folder, name)
     wanted = mode if mode is not None else (stat.S_IMODE(old.st_mode) if old else None)
     try:

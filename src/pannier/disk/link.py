@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 
 from pannier.disk import fsio
 
@@ -37,7 +36,7 @@ def probe(store_dir: str, workspace_dir: str) -> list[str]:
     Tries them between two temporary files of its own, never on anything that has a meaning:
     a probe on a real object's name once emptied it.
     """
-    name = f".{os.getpid()}-{secrets.token_hex(8)}.pannier-probe"
+    name = f".{os.getpid()}-{os.urandom(8).hex()}.pannier-probe"
     source, target = f"{store_dir}/{name}", f"{workspace_dir}/{name}.2"
     working = []
     fd = fsio.create_new(source, 0o600)

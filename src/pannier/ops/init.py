@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 
 from pannier.core.errors import ConfigError, PannierError
@@ -85,7 +84,7 @@ def _check_replaceable(dvc_dir: str, force: bool) -> None:
 
 
 def _place(dvc_dir: str, no_scm: bool, progress: Progress) -> None:
-    new = f"{dvc_dir}.{secrets.token_hex(4)}.pannier-tmp"
+    new = f"{dvc_dir}.{os.urandom(4).hex()}.pannier-tmp"
     try:
         fsio.make_dirs(f"{new}/tmp")
         config = dump({"core": {"no_scm": "True"}}).encode() if no_scm else b""

@@ -7,7 +7,6 @@ thing missing, whatever kills the process.
 from __future__ import annotations
 
 import os
-import secrets
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,7 +163,7 @@ def scratch_folder(project: Project, path: str) -> Iterator[str]:
     parent = os.path.dirname(project.absolute(path))
     while not os.path.isdir(parent):
         parent = os.path.dirname(parent)
-    name = f"wt-{os.getpid()}-{secrets.token_hex(4)}"
+    name = f"wt-{os.getpid()}-{os.urandom(4).hex()}"
     if os.stat(parent).st_dev == os.stat(project.scratch).st_dev:
         folder = f"{project.scratch}/{name}"
     else:

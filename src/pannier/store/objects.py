@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -223,7 +222,7 @@ class Store:
         """Moves a damaged object out of the way, never deletes it. Returns where it is now."""
         folder = f"{self.root}/quarantine"
         self.make_dir(folder)
-        target = f"{folder}/{name}.{secrets.token_hex(4)}"
+        target = f"{folder}/{name}.{os.urandom(4).hex()}"
         try:
             fsio.replace(self.path(name), target)
         except FileNotFoundError:

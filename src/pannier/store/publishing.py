@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 import time
 from collections.abc import Collection, Iterable
 from types import TracebackType
@@ -40,7 +39,7 @@ class Staging:
         parent = f"{store.root}/tmp"
         store.make_dir(parent)
         sweep(store)
-        self.path = f"{parent}/{_boot_mark()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.path = f"{parent}/{_boot_mark()}-{os.getpid()}-{os.urandom(4).hex()}"
         fsio.make_dir(self.path, 0o700)
         self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         with contextlib.suppress(OSError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import threading
 import time
 from itertools import count
@@ -45,7 +44,7 @@ class Staging:
                 self._make_folder(self._parent)
                 _sweep(self._parent)
                 self._barrier = fsio.Barrier(self._parent)
-                self._folder = f"{self._parent}/{NAME}{os.getpid()}-{secrets.token_hex(4)}"
+                self._folder = f"{self._parent}/{NAME}{os.getpid()}-{os.urandom(4).hex()}"
                 fsio.make_dir(self._folder)
             return self._folder
 
