@@ -148,15 +148,29 @@ class Twins:
         return left
 
     def compare(self) -> list[str]:
-        return [
-            line
-            for look in (Side.workspace, Side.stored, Side.index)
-            for line in differences(look(self.theirs), look(self.ours))
-        ]
+        files = self.theirs.workspace(), self.ours.workspace()
+        found = differences(_excused(*files), files[1])
+        for look in (Side.stored, Side.index):
+            found += differences(look(self.theirs), look(self.ours))
+        return found
 
     def story(self, found: list[str]) -> str:
         steps = "\n".join(f"  {n}. {step}" for n, step in enumerate(self.history, 1))
         return "\n".join(["after these steps", steps, "real DVC | ours:", *found])
+
+
+def _excused(theirs: dict[str, Entry], ours: dict[str, Entry]) -> dict[str, Entry]:
+    """Their work tree, with our copies where they have a link to an executable object."""
+    if not is_wanted("executable-copied"):
+        return theirs
+
+    def excused(path: str, entry: Entry) -> Entry:
+        own = ours.get(path)
+        if own is None or own.kind != "file" or not own.mode & 0o100:
+            return entry
+        return own if entry.kind == "link" or entry.data == own.data else entry
+
+    return {path: excused(path, entry) for path, entry in theirs.items()}
 
 
 def make_twins(base: Path, oracle: Runner, dvc: Runner) -> Twins:

@@ -140,7 +140,9 @@ def _look(project: Project, task: _Task, progress: Progress) -> Snapshot:
     """What is at a target's place. Unchanged content of a pointer of DVC before 3.0 keeps the
     digest it has, so that nothing changes in Git; new content gets a digest of today."""
     recorded = task.out.digest
-    if recorded is not None and recorded.algorithm != MD5 and not task.inside:
+    if recorded is not None and task.inside:
+        return snapshots.look(project, task.path, recorded.algorithm, progress)
+    if recorded is not None and recorded.algorithm != MD5:
         old = snapshots.look(project, task.path, recorded.algorithm, progress)
         if snapshots.measure(project, old, progress).digest == recorded:
             return old
@@ -268,11 +270,6 @@ def _updated_directory(
             f"'{task.out_path}' has no recorded content yet",
             hint=f"record it first with 'dvc add {task.out_path}'",
         )
-    if recorded.algorithm != MD5:
-        raise PannierError(
-            f"'{task.out_path}' was recorded by DVC before 3.0, and can only be added as a whole",
-            hint=f"dvc add {task.out_path}",
-        )
     store = project.store_of(recorded.algorithm)
     try:
         old = store.manifest(recorded.hex)
@@ -289,24 +286,6 @@ def _updated_directory(
     new = old.with_changes(removed.paths, added)
     name = new.digest_hex()
     if options.save:
-        put_bytes(project.store, name, new.to_bytes())
-    replaced = [digest for path, digest in old if new.get(path) is None or path in removed.paths]
-    return Digest(MD5, name), _updated_meta(project, task, look, replaced, len(new))
-
-
-def _updated_meta(
-    project: Project, task: _Task, look: Snapshot, removed: list[str], count: int
-) -> Meta:
-    """Size and count after the change; the size is left out when an old file's is not known."""
-    before = task.out.meta.size_bytes
-    assert task.out.digest is not None
-    store = project.store_of(task.out.digest.algorithm)
-    for name in removed:
-        try:
-            if before is not None:
-                before -= os.stat(store.path(name)).st_size
-        except OSError:
-            before = None
-    after = look.meta.size_bytes
-    size = before + after if before is not None and after is not None else None
-    return Meta(size, count)
+        put_bytes(store, name, new.to_bytes())
+    # The sum of sizes is left out, as DVC does: those of the other files are not known here.
+    return Digest(recorded.algorithm, name), Meta(None, len(new))

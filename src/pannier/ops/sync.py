@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pannier.core.errors import CorruptObject, MissingObject, TransferFailed
+from pannier.core.errors import CorruptObject, DiskError, MissingObject, TransferFailed
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.plan import plan_transfer
@@ -275,6 +276,12 @@ def _compare(
 ) -> dict[str, str]:
     _, unknown = _local_members(store, wanted)
     found, _ = remote.read_many(store.algorithm, unknown, jobs)
+    for name, fetched in found.items():
+        # A list of files that had to be fetched is kept, as DVC does; where that cannot be
+        # written, the answer is the same.
+        with contextlib.suppress(OSError, DiskError, CorruptObject):
+            parse_manifest(fetched, name)
+            put_bytes(store, name, fetched)
     paths: dict[str, str] = {}
     for name in wanted.manifests:
         label = wanted.labels[name]
