@@ -93,10 +93,42 @@ class Parted(Exception):
         self.id = id_
 
 
-Excuse = Callable[[tuple[str, ...], Completed, Completed], bool]
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """One command that led to different things. found: what differs, line by line."""
+
+    args: tuple[str, ...]
+    left: Completed
+    right: Completed
+    found: list[str]
+    history: list[str]
+
+    @property
+    def beside_output(self) -> list[str]:
+        return [line for line in self.found if not line.startswith("standard output: ")]
+
+
+Excuse = Callable[[Parting], bool]
 EXCUSES: dict[str, Excuse] = {
-    "failed-checkout": lambda args, left, right: (
-        args[0] in ("checkout", "pull") and left.rc == right.rc != 0
+    "failed-checkout": lambda it: (
+        it.args[0] in ("checkout", "pull") and it.left.rc == it.right.rc != 0
+    ),
+    "executable-copied": lambda it: (
+        it.args[0] == "checkout"
+        and not it.beside_output
+        and any(step.endswith(" +x") for step in it.history)
+    ),
+    "empty-directories": lambda it: (
+        it.args[0] in ("checkout", "pull")
+        and it.beside_output != []
+        and all(line.endswith(": absent | dir 0 b''") for line in it.beside_output)
+    ),
+    "status-writes-nothing": lambda it: (
+        it.args[0] == "status"
+        and all(
+            line.startswith("cache: ") and ".dir: " in line and line.endswith("| absent")
+            for line in it.found
+        )
     ),
 }
 """By the id of a row in docs/compat.md: does it explain what these arguments led to here and there?
@@ -142,7 +174,7 @@ class Twins:
         found += self.compare()
         if found:
             for id_, explains in EXCUSES.items():
-                if is_wanted(id_) and explains(args, left, right):
+                if is_wanted(id_) and explains(Parting(args, left, right, found, self.history)):
                     raise Parted(id_)
         assert not found, self.story([*found, f"DVC: {left}", f"ours: {right}"])
         return left
