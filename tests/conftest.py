@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,16 @@ from tests.support.programs import Program, our_program
 from tests.support.project import Project, make_project
 
 pytest_plugins = ["tests.servers.plugin"]
+
+# A shell starts background jobs with interrupts ignored, and children inherit that; what is
+# tested here must hear them.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 GIT_CONFIG = """\
 [user]
