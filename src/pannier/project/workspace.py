@@ -88,8 +88,7 @@ def _is_saved_already(store: Store, snapshot: Snapshot) -> bool:
 def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
     """Replaces saved files by links of the configured kind; returns how many.
 
-    Files that were not read in this run, that are open for writing, or that are links of the user
-    stay as they are. Copies and reflinks need no relinking: the user's file stays untouched.
+    Files that are open for writing and links of the user stay as they are. Copies and reflinks need no relinking: the user's file stays untouched.
     """
     kind = project.link_kinds()[0]
     if kind not in (HARDLINK, SYMLINK) or snapshot.kind not in (FILE, DIRECTORY):
@@ -111,8 +110,11 @@ def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
 
 def _to_relink(store: Store, source: Source, kind: str) -> list[int]:
     done = LINKED if kind == HARDLINK else 0
+    # Known files nobody had open when they were read; those just read may be open for writing.
     fresh = [
-        index for index, flags in enumerate(source.flags) if flags & SETTLED and not flags & done
+        index
+        for index, (flags, settled) in enumerate(zip(source.flags, source.settled, strict=True))
+        if (flags & SETTLED or settled) and not flags & done
     ]
     if not fresh:
         return fresh
