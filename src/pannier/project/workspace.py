@@ -88,7 +88,8 @@ def _is_saved_already(store: Store, snapshot: Snapshot) -> bool:
 def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
     """Replaces saved files by links of the configured kind; returns how many.
 
-    Files that are open for writing and links of the user stay as they are. Copies and reflinks need no relinking: the user's file stays untouched.
+    Files that are open for writing and links of the user stay as they are. Copies and reflinks
+    need no relinking: the user's file stays untouched.
     """
     kind = project.link_kinds()[0]
     if kind not in (HARDLINK, SYMLINK) or snapshot.kind not in (FILE, DIRECTORY):
