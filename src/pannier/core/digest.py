@@ -13,6 +13,7 @@ DIR_SUFFIX = ".dir"
 HEX_DIGITS = 32
 EMPTY_DIR_HEX = "d751713988987e9331980363e24189ce.dir"
 
+_HEX_ONLY = re.compile(r"[0-9a-f]*\Z")
 _HEX = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
 
 
@@ -23,6 +24,11 @@ def is_object_name(text: object) -> bool:
     (docs/durability.md, hostile input: a digest of `../../..` once named files to delete).
     """
     return isinstance(text, str) and _HEX.match(text) is not None
+
+
+def all_hex(text: str) -> bool:
+    """Tells whether text is lower-case hex digits and nothing else: many digests at one look."""
+    return _HEX_ONLY.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from pannier.core.digest import DIR_SUFFIX, HEX_DIGITS, is_object_name
+from pannier.core.digest import DIR_SUFFIX, HEX_DIGITS, all_hex, is_object_name
 from pannier.core.errors import CorruptObject
 from pannier.core.path import all_plain, reason_to_refuse
 
@@ -140,9 +140,9 @@ def _plain_columns(rows: list[Any]) -> tuple[list[str], list[str]] | None:
     try:
         paths = [row["relpath"] for row in rows]
         digests = [row["md5"] for row in rows]
-        if not all_plain(paths) or not all(map(is_object_name, digests)):
+        if not all_plain(paths) or {*map(len, digests)} - {HEX_DIGITS}:
             return None
-        if {*map(len, digests)} - {HEX_DIGITS}:
+        if not all_hex("".join(digests)):
             return None
     except (TypeError, KeyError):
         return None
