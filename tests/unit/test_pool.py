@@ -114,6 +114,7 @@ def test_a_fault_in_a_worker_is_no_silence(folder: Path) -> None:
 
 
 def test_a_worker_that_dies_is_no_silence(folder: Path) -> None:
+    dismiss()
     before = children()
     with Pool(batches, 8, 2) as pool:
         for pid in children() - before:
@@ -121,13 +122,20 @@ def test_a_worker_that_dies_is_no_silence(folder: Path) -> None:
 
         with pytest.raises((PannierError, BrokenPipeError)):
             list(pool.map("hash_batch", calls(folder)))
+    with Pool(batches, 8, 2) as pool:
+        again = list(pool.map("hash_batch", calls(folder)))
+    dismiss()
+
+    assert len(calls(folder)) == len(again)
     assert before == children()
 
 
 def test_who_stops_listening_leaves_no_worker_behind(folder: Path) -> None:
+    dismiss()
     before = children()
     with Pool(batches, 100, 2) as pool:
         next(iter(pool.map("hash_batch", calls(folder) * 20)))
+    dismiss()
 
     assert before == children()
 

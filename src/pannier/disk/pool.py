@@ -120,10 +120,10 @@ class Pool:
     def __enter__(self) -> Pool:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         for worker in self._workers:
-            if worker.waiting:
-                worker.process.terminate()  # its answer is not wanted any more
+            if worker.waiting or failure is not None:
+                worker.process.terminate()  # its answer is not wanted any more, or it is gone
                 worker.stop()
             else:
                 _idle.append(worker)
@@ -176,7 +176,13 @@ _idle: list[_Worker] = []
 
 def _hire(count: int) -> list[_Worker]:
     """That many workers, or none where the interpreter cannot be started again."""
-    hired = [_idle.pop() for _ in range(min(count, len(_idle)))]
+    hired: list[_Worker] = []
+    while _idle and len(hired) < count:
+        worker = _idle.pop()
+        if worker.process.poll() is None:
+            hired.append(worker)
+        else:
+            worker.stop()  # somebody ended it meanwhile
     try:
         while len(hired) < count:
             hired.append(_Worker())
