@@ -64,8 +64,8 @@ class _Worker:
 
     def send(self, number: int, message: tuple[Any, ...]) -> None:
         data = marshal.dumps(message)
+        self.waiting.append(number)  # before: a worker that could not be told is not kept
         _write_pipe(self.input.fileno(), _HEAD.pack(len(data)) + data)
-        self.waiting.append(number)
 
     def receive(self) -> tuple[int, Any]:
         size = _HEAD.unpack(_read_exactly(self.output.fileno(), _HEAD.size))[0]
@@ -116,13 +116,14 @@ class Pool:
         enough = calls if files is None else min(calls, files // BATCH)
         count = min(jobs or cpu_count(), enough // 2)
         self._workers = [] if faults.traced or count < 2 else _hire(count)
+        self._failed = False
 
     def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         for worker in self._workers:
-            if worker.waiting or failure is not None:
+            if worker.waiting or self._failed or failure is not None:
                 worker.process.terminate()  # its answer is not wanted any more, or it is gone
                 worker.stop()
             else:
@@ -140,7 +141,11 @@ class Pool:
             for number, call in enumerate(calls):
                 yield number, function(*call)
             return
-        yield from self._spread(operation, calls)
+        try:
+            yield from self._spread(operation, calls)
+        except BaseException:
+            self._failed = True  # no worker of this pool can be trusted to be idle
+            raise
 
     def _spread(
         self, operation: str, calls: Iterable[tuple[Any, ...]]
