@@ -10,7 +10,7 @@ import threading
 from queue import SimpleQueue
 from typing import TypeAlias
 
-from pannier.core.digest import LEGACY, MD5
+from pannier.core.algorithms import LEGACY, MD5
 from pannier.disk import faults, fsio
 from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text
 from pannier.disk.link import clone_fd

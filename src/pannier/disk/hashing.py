@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from pannier.core.digest import LEGACY
+from pannier.core.algorithms import LEGACY
 
 CHUNK = 1 << 20
 _SMALL = 256 * 1024
