@@ -18,6 +18,7 @@ from array import array
 from typing import TypeAlias
 
 from pannier.disk import fsio, link
+from pannier.disk.anchor import Anchor
 from pannier.disk.copying import copy_hashing
 from pannier.disk.hashing import (
     digest_of_fd,
@@ -185,11 +186,12 @@ def publish_batch(
     Where the name exists already the staged file stays, for the caller to compare.
     """
     outcomes, stats = bytearray(), array("q")
-    for number, name in zip(numbers, hexes, strict=True):
-        target = f"{root}/{name[:2]}/{name[2:]}"
-        done = fsio.publish(f"{staging}/{number}", target)
-        outcomes.append(DONE if done else EXISTS)
-        stats.extend(stat_key(os.lstat(target)))
+    with Anchor(root) as objects:
+        for number, name in zip(numbers, hexes, strict=True):
+            target = f"{name[:2]}/{name[2:]}"
+            done = fsio.publish_below(f"{staging}/{number}", objects, f"{root}/{target}")
+            outcomes.append(DONE if done else EXISTS)
+            stats.extend(stat_key(os.stat(target, dir_fd=objects.fd, follow_symlinks=False)))
     return bytes(outcomes), stats.tobytes()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pannier.disk import batches, faults, link
+from pannier.disk.anchor import Anchor
 from pannier.disk.copying import copy_hashing
 from pannier.disk.hashing import hex_of_file
 from pannier.disk.stats import FIELDS, StatKey, stat_key
@@ -96,18 +97,17 @@ def _link_all(
     """Hard links, three system calls each; what is not plain goes the careful way, `_link_out`."""
     outcomes, stats = bytearray(len(hexes)), array("q")
     link_, look, add = os.link, os.stat, stats.extend
-    root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with Anchor(root) as objects:
         for index, (digest, name) in enumerate(zip(hexes, names, strict=True)):
             source = f"{digest[:2]}/{digest[2:]}"
             try:
-                s = look(source, dir_fd=root_fd, follow_symlinks=False)
+                s = look(source, dir_fd=objects.fd, follow_symlinks=False)
                 now = (s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino)
                 if now == verified[index] and now[2]:
                     link_(
                         source,
                         name,
-                        src_dir_fd=root_fd,
+                        src_dir_fd=objects.fd,
                         dst_dir_fd=folder_fd,
                         follow_symlinks=False,
                     )
@@ -121,8 +121,6 @@ def _link_all(
                 _link_out, root, digest, before, folder_fd, target, "hardlink", algorithm
             )
             add(key)
-    finally:
-        os.close(root_fd)
     return bytes(outcomes), stats.tobytes()
 
 
