@@ -23,7 +23,7 @@ from pannier.store.transports import local_staging
 from pannier.store.transports.local_staging import Staging
 from pannier.store.transports.threads import Stopped, Team
 
-_FIRST_GROUP_FILES, _GROUP_FILES = 256, 4096
+_FIRST_GROUP_FILES, _ONE_GROUP_FILES, _GROUP_FILES = 256, 1024, 4096
 _GROUP_SAMPLED_BYTES = 256 << 20
 _GROUP_BYTES = 1 << 30
 """So many bytes of big files are copied before one flush lets them have their names."""
@@ -260,17 +260,21 @@ def bad_key(key: str, root: str) -> TransportError:
 
 
 def _groups(items: Iterable[_Item]) -> Iterator[list[_Item]]:
-    """Groups that one worker carries. A small first one has news soon; later ones are as large as
-    spreads them over workers and keeps a progress bar moving, by the sizes of a sample."""
-    rest = length_hint(items) - _FIRST_GROUP_FILES
+    """Groups that one worker carries, each flushed once. A small first one has news soon; later
+    ones are as large as spreads them over workers and keeps a progress bar moving, by the sizes of
+    a sample."""
+    count = length_hint(items)
     source = iter(items)
     first = list(islice(source, _FIRST_GROUP_FILES))
     if not first:
         return
-    yield first
     sample = max(_size_of(path) for path, _, _ in first[:: _FIRST_GROUP_FILES // 8])
-    most = min(_GROUP_FILES, _GROUP_SAMPLED_BYTES // (sample + 1), rest // 8)
-    step = max(most, _FIRST_GROUP_FILES)
+    most = _GROUP_SAMPLED_BYTES // (sample + 1)
+    if count <= min(_ONE_GROUP_FILES, most):
+        yield first + list(islice(source, count - len(first))) if count > len(first) else first
+    else:
+        yield first
+    step = max(min(_GROUP_FILES, most, count // 8), _FIRST_GROUP_FILES)
     while group := list(islice(source, step)):
         yield group
 
