@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from pannier.core.record import dataclass
 
 MD5 = "md5"
 LEGACY = "md5-dos2unix"

@@ -10,7 +10,8 @@ import os
 import stat
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from pannier.core.record import dataclass, field
 
 FIELDS = 4
 """Numbers per file in `Folder.stats`: mtime_ns, ctime_ns, size_bytes, inode."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from itertools import groupby
 
 from pannier.core.errors import InvalidFile
 from pannier.core.path import is_within
+from pannier.core.record import dataclass, replace
 
 NAME = ".dvcignore"
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 from pannier.core.digest import LEGACY, MD5, Digest
 from pannier.core.errors import InvalidFile
 from pannier.core.path import join, relative
+from pannier.core.record import replace
 from pannier.core.stage import Meta, Out, Stage
 from pannier.formats import yamlio
 from pannier.formats.entries import (

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pannier.core.errors import InvalidFile, PannierError
+from pannier.core.record import dataclass
 from pannier.formats import yamlio
 
 MAX_TEXT = 64 * 1024 * 1024

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from pannier.core.digest import MD5, Digest
 from pannier.core.errors import (
@@ -21,6 +20,7 @@ from pannier.core.errors import (
 )
 from pannier.core.events import Progress
 from pannier.core.path import is_inside, is_within, reason_to_refuse
+from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Meta, Out, Stage
 from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy

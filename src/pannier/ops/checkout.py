@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from pannier.core.digest import Digest
 from pannier.core.errors import (
@@ -17,6 +16,7 @@ from pannier.core.errors import (
 from pannier.core.events import Progress
 from pannier.core.path import is_within, relative
 from pannier.core.plan import CheckoutPlan, plan_checkout
+from pannier.core.record import dataclass, field, replace
 from pannier.disk.beneath import Root, has_link_parent
 from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from pannier.core.path import is_inside, is_within, join
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
 from pannier.formats import lockfile, pipeline, pointer
 from pannier.formats.ignore import IgnoreRules

@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
+from pannier.core.record import dataclass, field
 from pannier.disk import fsio, link
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo

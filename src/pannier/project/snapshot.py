@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from array import array
-from dataclasses import dataclass, field
 
 from pannier.core.digest import Digest
 from pannier.core.errors import DiskError, UnstorableEntries
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Meta
 from pannier.disk import fsio, walk
 from pannier.disk.batches import EXECUTABLE

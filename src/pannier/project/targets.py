@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pannier.core.errors import BadTarget
 from pannier.core.path import is_within, join
+from pannier.core.record import dataclass
 from pannier.core.stage import Stage
 from pannier.formats import pointer
 from pannier.project.index import (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from pannier.core.digest import Digest
 from pannier.core.errors import PannierError
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Stage
 from pannier.formats.ignore import IgnoreRules
 from pannier.project import revisions

@@ -12,11 +12,11 @@ import hashlib
 import os
 from array import array
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from pannier.core.digest import MD5
 from pannier.core.errors import CorruptObject, MissingObject
 from pannier.core.manifest import Manifest, parse_manifest
+from pannier.core.record import dataclass, field
 from pannier.disk import batches, fsio
 from pannier.disk.hashing import hash_bytes
 from pannier.disk.pool import BATCH, Pool

@@ -16,8 +16,8 @@ import os
 import sqlite3
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
+from pannier.core.record import dataclass, field
 from pannier.disk import fsio
 from pannier.disk.walk import STAT_BYTES
 

@@ -8,7 +8,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
 from pannier.core.errors import (
@@ -19,6 +18,7 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
+from pannier.core.record import dataclass, replace
 from pannier.disk import copying, faults, fsio
 from pannier.disk.pool import BATCH, Pool, cpu_count
 from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
