@@ -25,7 +25,9 @@ RANK = {
     "cli": 7,
     "ui": 7,
 }
-LATE = {"cli.main", "cli.table", "store.schemes"}  # the lazy tables of commands and transports
+# The lazy tables of commands and transports, and the formats that few projects have: pipelines,
+# parameters in Python.
+LATE = {"cli.main", "cli.table", "store.schemes", "project.index", "formats.values"}
 OWNER = {
     "yaml": "formats.yamlio",
     "ruamel": "formats.yamlio",

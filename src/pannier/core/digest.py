@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from pannier.core.pattern import pattern
 from pannier.core.record import dataclass
 
 MD5 = "md5"
@@ -14,8 +13,8 @@ DIR_SUFFIX = ".dir"
 HEX_DIGITS = 32
 EMPTY_DIR_HEX = "d751713988987e9331980363e24189ce.dir"
 
-_HEX_ONLY = re.compile(r"[0-9a-f]*\Z")
-_HEX = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
+_HEX_ONLY = pattern(r"[0-9a-f]*\Z")
+_HEX = pattern(r"[0-9a-f]{32}(\.dir)?\Z")
 
 
 def is_object_name(text: object) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from pannier.core.digest import DIR_SUFFIX, HEX_DIGITS, all_hex, is_object_name
 from pannier.core.errors import CorruptObject
+from pannier.core.hashes import md5
 from pannier.core.path import all_plain, reason_to_refuse
 
 _PIECE = 10_000
@@ -85,14 +83,15 @@ class Manifest:
         return b"".join(self._pieces())
 
     def digest_hex(self) -> str:
-        hasher = hashlib.md5(usedforsecurity=False)
+        hasher = md5()
         for piece in self._pieces():
             hasher.update(piece)
         return hasher.hexdigest() + DIR_SUFFIX
 
     def _pieces(self) -> Iterator[bytes]:
         """The bytes piece by piece, so that a million rows are not all in memory as text."""
-        quote = encode_basestring_ascii
+        from json.encoder import encode_basestring_ascii as quote
+
         start = "["
         for at in range(0, len(self.paths), _PIECE):
             end = at + _PIECE
@@ -115,6 +114,8 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     Raises CorruptObject naming the first bad entry; never returns a partial manifest.
     Source: docs/formats.md, section 3. Writing sorts by relpath: the order is part of the digest.
     """
+    import json
+
     try:
         rows: Any = json.loads(data)
     except (ValueError, RecursionError) as error:

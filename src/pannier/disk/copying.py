@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import threading
@@ -11,6 +10,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from pannier.core.digest import LEGACY, MD5
+from pannier.core.hashes import md5
 from pannier.disk import faults, fsio
 from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text
 from pannier.disk.link import clone_fd
@@ -62,7 +62,7 @@ def copy_hashing(
 
 class _Hasher:
     def __init__(self, algorithm: str) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = md5()
         self._legacy = algorithm == LEGACY
 
     def update(self, data: bytes | memoryview) -> _Hasher:

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import atexit
 import gc
-import importlib
 import marshal
 import os
-import selectors
 import signal
 import struct
-import subprocess
 import sys
 import threading
 from collections import deque
@@ -51,6 +48,8 @@ class _Worker:
             f"import sys; sys.path.insert(0, {source!r}); "
             "from pannier.disk import pool; pool.serve()"
         )
+        import subprocess  # few commands have enough to do for workers
+
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", program],
             stdin=subprocess.PIPE,
@@ -150,6 +149,8 @@ class Pool:
     def _spread(
         self, operation: str, calls: Iterable[tuple[Any, ...]]
     ) -> Iterator[tuple[int, Any]]:
+        import selectors
+
         source = enumerate(calls)
         with selectors.DefaultSelector() as selector:
             for worker in self._workers:
@@ -210,6 +211,8 @@ atexit.register(dismiss)
 
 def serve() -> None:
     """A worker's life: calls in on stdin, results out on stdout, until stdin closes."""
+    from importlib import import_module
+
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGIO, signal.SIG_IGN)
@@ -223,7 +226,7 @@ def serve() -> None:
     while (message := calls.get()) is not None:
         module_name, policy, operation, call = message
         fsio.set_policy(policy)
-        module = sys.modules.get(module_name) or importlib.import_module(module_name)
+        module = sys.modules.get(module_name) or import_module(module_name)
         failed: bool = False
         value: Any
         try:

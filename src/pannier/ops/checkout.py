@@ -22,7 +22,6 @@ from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy
 from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
-from pannier.project.index import load_index
 from pannier.project.materialise import Made, Materialiser
 from pannier.project.presence import recorded_manifest
 from pannier.project.project import Project
@@ -82,6 +81,10 @@ def checkout(
         writing=True,
     )
     worker = _Checkout(project, options, ask, progress)
+    snapshots.foresee(
+        project,
+        ((item.ref.path, item.ref.out.digest.algorithm) for item in chosen if item.ref.out.digest),
+    )
     for item in chosen:
         worker.one(item)
     if not targets:
@@ -278,7 +281,6 @@ class _Checkout:
         """
         project = self._project
         wanted = {project.absolute(path) for path in used}
-        wanted |= {project.absolute(ref.path) for ref in load_index(project).outs()}
         gone = []
         for absolute, name, algorithm in project.statcache.links():
             if absolute in wanted or not absolute.startswith(project.root + "/"):

@@ -43,6 +43,14 @@ def status(
     stages = select_stages(project, targets, options.targets)
     looker = _Looker(project, options.targets.cwd, progress)
     changes: dict[str, list[Any]] = {}
+    snapshots.foresee(
+        project,
+        (
+            (stage.path_of(out), out.digest.algorithm if out.digest else MD5)
+            for stage in stages
+            for out in stage.outs
+        ),
+    )
     imports = 0
     task = progress.task("Checking", len(stages), unit="stage")
     for stage in stages:

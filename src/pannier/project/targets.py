@@ -50,6 +50,22 @@ class TargetOptions:
 ALL_TARGETS = TargetOptions()
 
 
+@dataclass(frozen=True, slots=True)
+class RevisionOptions:
+    """Which other revisions to take data from, beside the workspace."""
+
+    all_branches: bool = False
+    all_tags: bool = False
+    all_commits: bool = False
+
+    @property
+    def any(self) -> bool:
+        return self.all_branches or self.all_tags or self.all_commits
+
+
+WORKSPACE_ONLY = RevisionOptions()
+
+
 def root_relative(project: Project, cwd: str, target: str) -> str:
     """A path as typed, from the root; starts with '..' when it leaves the project."""
     absolute = os.path.normpath(os.path.join(project.root, cwd, target))
