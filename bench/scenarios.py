@@ -157,6 +157,8 @@ def tree(files: int, size_bytes: int, name: str) -> Callable[[Bench, float], Ite
         changed = bench.repo / "data" / "0000" / "0000000.bin"
         bench.shell(f"rm -f {changed}; echo changed > {changed}")
         yield f"change-{name}", bench.time(["add", "data"], None)
+        bench.shell("mv data ../away4; mkdir data; echo new > data/new")
+        yield f"part-{name}", bench.time(["add", "data/new"], None)
 
     return life
 
@@ -241,6 +243,7 @@ ROWS = [
     Row("pull-20k", "`pull` from a folder, 20,000", 3, 1.5),
     Row("pull-200k", "`pull` from a folder, 200,000", 4, 1.5),
     Row("change-200k", "one file changed among 200,000, `add` again", 8),
+    Row("part-200k", "`add` one file to 200,000 that are not checked out", 10),
     Row("status-pointers", "`status`, nothing changed, 1,000 pointers", 8),
     Row("checkout-pointers", "`checkout`, nothing changed, 1,000 pointers", 8),
     Row("push-pointers", "`push`, nothing new, 1,000 pointers", 8),
@@ -263,7 +266,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
     ),
     "200k": (
         tree(200_000, 1024, "200k"),
-        [f"{op}-200k" for op in ("add", "status", "push", "checkout", "pull", "change")],
+        [f"{op}-200k" for op in ("add", "status", "push", "checkout", "pull", "change", "part")],
         False,
     ),
     "pointers": (
