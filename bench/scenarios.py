@@ -144,7 +144,7 @@ def tree(files: int, size_bytes: int, name: str) -> Callable[[Bench, float], Ite
             bench.prepare("status")
         yield (
             f"status-{name}",
-            bench.time(["status"], "find data -printf '%p %s %T@ %i\\n' > ../list"),
+            bench.time(["status"], "find data -printf '%p %s %T@ %i\n' > ../list"),
         )
         yield f"push-{name}", bench.time(["push"], "cp -r ../cache ../remote")
         bench.shell("mv data ../away")
@@ -157,8 +157,29 @@ def tree(files: int, size_bytes: int, name: str) -> Callable[[Bench, float], Ite
         changed = bench.repo / "data" / "0000" / "0000000.bin"
         bench.shell(f"rm -f {changed}; echo changed > {changed}")
         yield f"change-{name}", bench.time(["add", "data"], None)
+        bench.shell("mv data ../away4; mkdir data; echo new > data/new")
+        yield f"part-{name}", bench.time(["add", "data/new"], None)
 
     return life
+
+
+def pointers(bench: Bench, scale: float) -> Iterator[Step]:
+    """A pointer for each of 1,000 small files, in folders of 50."""
+    bench.start()
+    write_tree(bench.repo / "data", max(1, int(1000 * scale)), 1024, per_folder=50)
+    names = sorted(str(path.relative_to(bench.repo)) for path in bench.repo.glob("data/*/*.bin"))
+    if not bench.is_plain:
+        bench.prepare("add", "-q", *names)
+        bench.prepare("push", "-q")
+        bench.prepare("status")
+    yield "status-pointers", bench.time(["status"], "find data -printf '%p %s %T@ %i\n' > ../list")
+    yield "checkout-pointers", bench.time(["checkout"], None)
+    yield "push-pointers", bench.time(["push"], None)
+    one = names[len(names) // 2]
+    bench.shell(f"mv {one} ../away; if [ -e .dvc ]; then mv .dvc/cache ../away-cache; fi")
+    yield "pull-one", bench.time(["pull", one], None)
+    bench.shell(f"rm -rf {one} .dvc/cache")
+    yield "pull-one-pointer", bench.time(["pull", f"{one}.dvc"], None)
 
 
 def one_big_file(bench: Bench, scale: float) -> Iterator[Step]:
@@ -222,6 +243,12 @@ ROWS = [
     Row("pull-20k", "`pull` from a folder, 20,000", 3, 1.5),
     Row("pull-200k", "`pull` from a folder, 200,000", 4, 1.5),
     Row("change-200k", "one file changed among 200,000, `add` again", 8),
+    Row("part-200k", "`add` one file to 200,000 that are not checked out", 10),
+    Row("status-pointers", "`status`, nothing changed, 1,000 pointers", 8),
+    Row("checkout-pointers", "`checkout`, nothing changed, 1,000 pointers", 8),
+    Row("push-pointers", "`push`, nothing new, 1,000 pointers", 8),
+    Row("pull-one", "`pull` of one of 1,000, by the file's name", 8),
+    Row("pull-one-pointer", "`pull` of one of 1,000, by its pointer's name", 8),
     Row("add-1GiB", "`add` one 1 GiB file (copy)", 1.3, 1.2),
     Row("push-s3", "`push` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
     Row("pull-s3", "`pull` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
@@ -239,7 +266,18 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
     ),
     "200k": (
         tree(200_000, 1024, "200k"),
-        [f"{op}-200k" for op in ("add", "status", "push", "checkout", "pull", "change")],
+        [f"{op}-200k" for op in ("add", "status", "push", "checkout", "pull", "change", "part")],
+        False,
+    ),
+    "pointers": (
+        pointers,
+        [
+            "status-pointers",
+            "checkout-pointers",
+            "push-pointers",
+            "pull-one",
+            "pull-one-pointer",
+        ],
         False,
     ),
     "1GiB": (one_big_file, ["add-1GiB"], False),

@@ -25,7 +25,9 @@ RANK = {
     "cli": 7,
     "ui": 7,
 }
-LATE = {"cli.main", "cli.table", "store.schemes"}  # the lazy tables of commands and transports
+# The lazy tables of commands and transports, and the formats that few projects have: pipelines,
+# parameters in Python.
+LATE = {"cli.main", "cli.table", "store.schemes", "project.index", "formats.values"}
 OWNER = {
     "yaml": "formats.yamlio",
     "ruamel": "formats.yamlio",
@@ -35,6 +37,7 @@ OWNER = {
     "obstore": "store.transports.s3_client",
     "botocore": "store.transports.s3_credentials",
 }
+SLOW = {"dataclasses": "core.record"}  # of the standard library: who wraps it
 SHARED = {"ops.tracking"}  # no use case: the pointer and the .gitignore line that several write
 LONG = {}  # module: why it is over 400 lines
 LINES = 400
@@ -87,6 +90,8 @@ def import_faults(module: str, tree: ast.AST) -> Iterator[str]:
                     and not f"pannier.{module}.".startswith(f"{'.'.join(name.split('.')[:3])}.")
                 ):
                     yield f"an operation imports its sibling {name}"
+            elif top in SLOW and module != SLOW[top]:
+                yield f"import of {top}: take it from {SLOW[top]}, which starts faster"
             elif top not in {"pannier", "__future__"} and top not in sys.stdlib_module_names:
                 owner = OWNER.get(top)
                 if module != owner:
@@ -211,6 +216,7 @@ def test_the_lists_of_exceptions_name_modules_that_exist() -> None:
         ("ops.add", "def f():\n    from pannier.core import path"),
         ("ops.add", "from ..core import path"),
         ("core.x", "import yaml"),
+        ("core.x", "from dataclasses import dataclass"),
         ("core.x", "def f():\n    import requests"),
         ("core.x", "open(p, 'wb')"),
         ("core.x", "open(p, mode='r+')"),

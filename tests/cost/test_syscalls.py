@@ -166,6 +166,45 @@ def test_push_with_nothing_to_do_looks_at_the_remote_without_reading_it(unchange
     assert [] == [c for c in about_objects(calls) if "/remote/" in c]
 
 
+POINTERS = 150
+
+
+@pytest.fixture(scope="module")
+def pointers(make: Callable[[str], Traced]) -> Traced:
+    """150 files with a pointer each, added, pushed, settled and looked at since."""
+    project = make("pointers")
+    project.write(POINTERS)
+    names = [f"data/{number % FOLDERS}/datum-{number}" for number in range(POINTERS)]
+    project.run("add", "-q", *names)
+    project.run("push", "-q")
+    project.let_it_settle()
+    project.run("status", "-q")
+    project.run("checkout", "-q")
+    return project
+
+
+@pytest.mark.parametrize("command", ["status", "checkout"])
+def test_many_pointers_cost_one_reading_each_and_little_else(
+    pointers: Traced, command: str
+) -> None:
+    """Nothing is asked of the StatCache, or of the clock of the file system, for each of them."""
+    calls = pointers.calls(f"{STATS},{OPENS},unlink,pread64,pwrite64,fcntl", command)
+
+    opened = [call for call in about_data(calls) if " open" in call]
+    assert POINTERS == len([call for call in opened if ".dvc" in call])
+    assert [] == [call for call in opened if ".dvc" not in call]
+    looked = [call for call in about_data(calls) if call not in opened]
+    assert len(looked) <= 2 * POINTERS
+    assert len([call for call in calls if "state.db" in call]) < POINTERS
+    assert len([call for call in calls if " unlink(" in call]) < 10
+
+
+def test_a_pull_of_one_pointer_reads_one_pointer(pointers: Traced) -> None:
+    calls = pointers.calls(OPENS, "pull", "data/3/datum-3.dvc")
+
+    assert {"datum-3"} == {found[0] for call in about_data(calls) if (found := _DATA.search(call))}
+
+
 @pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
 def test_after_one_change_of_a_thousand_one_file_is_read(
     make: Callable[[str], Traced], kind: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from pathlib import Path
 
 from pannier.core.events import Silent
@@ -39,7 +38,7 @@ def open_new(root: Path, config: str = "[cache]\n    type = copy\n") -> Project:
 def reopened(root: Path) -> Project:
     """Opens a project anew, as the next command would. Nothing of the last one is in memory."""
     found = open_project(str(root))
-    return LaterProject(*(getattr(found, field.name) for field in fields(Project)))
+    return LaterProject(*(getattr(found, name) for name in Project.__match_args__))
 
 
 def write_files(folder: Path, files: dict[str, str | bytes]) -> None:

@@ -130,6 +130,7 @@ def test_what_was_checked_out_is_known_without_being_read(tmp_path: Path, kind: 
     project = project_in(tmp_path / "p", kind)
     want = store(project, {"a": "1", "s/b": "2"})
     check_out(project, want)
+    project.close()
 
     seen = snapshots.look(reopened(tmp_path / "p"), "out", MD5, Told())
 

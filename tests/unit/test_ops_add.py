@@ -210,4 +210,4 @@ def test_a_part_cannot_be_added_while_the_list_of_files_is_missing(project: Proj
 
     with pytest.raises(PannierError, match="is not in the cache") as caught:
         run(reopened(Path(project.root)), "d/a")
-    assert "dvc fetch d" in (caught.value.hint or "")
+    assert "dvc remote default" in (caught.value.hint or "")

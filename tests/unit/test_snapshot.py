@@ -129,6 +129,7 @@ def test_the_old_algorithm_is_asked_for_by_name(project: Project) -> None:
 @pytest.mark.parametrize("path", ["f", "d"])
 def test_what_did_not_change_is_not_read_by_the_next_command(project: Project, path: str) -> None:
     first = measure(project, path)
+    project.close()
     again = reopened(Path(project.root))
 
     seen = look(again, path)
@@ -188,3 +189,16 @@ def test_what_was_just_written_is_read_again(tmp_path: Path) -> None:
     seen = look(open_project(str(tmp_path / "p")), "d")
     assert seen.digest is None
     assert [[0]] == [source.unknown() for source in snapshots.load_sources(now, seen)]
+
+
+def test_a_file_that_was_remembered_is_not_remembered_again(project: Project) -> None:
+    """Else a `status` of a thousand unchanged files would write a thousand rows."""
+    measure(project, "f")
+    project.close()
+    again = reopened(Path(project.root))
+    seen = look(again, "f")
+
+    snapshots.measure(again, seen, Told())
+
+    assert seen.remembered
+    assert [] == again.statcache._waiting

@@ -233,3 +233,49 @@ def test_every_name_stat_and_folder_counts_in_the_fingerprint() -> None:
     prints = [fingerprint(tree) for tree in [parts, *others]]  # type: ignore[arg-type]
     assert len(prints) == len(set(prints))
     assert prints[0] == fingerprint(parts)  # type: ignore[arg-type]
+
+
+def test_what_was_foreseen_is_asked_with_one_query_and_given_out_once(tmp_path: Path) -> None:
+    cache = StatCache(str(tmp_path / "c" / "state.db"))
+    row = ROW
+    newer = FolderRow(["c", "d"], bytes(64), bytes(32))
+    cache.put_folders([(f"/p/{n}", row) for n in range(3)], "md5", flushed=True)
+
+    queries: list[str] = []
+    cache._open().set_trace_callback(queries.append)
+    cache.foresee([f"/p/{n}" for n in range(4)], "md5")
+    first = [cache.folders([f"/p/{n}"], "md5") for n in range(4)]
+    asked = list(queries)
+    cache.put_folders([("/p/0", newer)], "md5", flushed=True)
+
+    assert [{"/p/0": row}, {"/p/1": row}, {"/p/2": row}, {}] == first
+    assert 1 == len(asked)
+    assert {"/p/0": newer} == cache.folders(["/p/0"], "md5")
+
+
+def test_what_was_put_since_is_not_given_out_as_it_was_foreseen(tmp_path: Path) -> None:
+    cache = StatCache(str(tmp_path / "c" / "state.db"))
+    old = ROW
+    newer = FolderRow(["c", "d"], bytes(64), bytes(32))
+    cache.put_folders([("/p/0", old), ("/p/1", old)], "md5", flushed=True)
+    cache.foresee(["/p/0", "/p/1"], "md5")
+
+    cache.put_folders([("/p/0", newer)], "md5", flushed=True)
+
+    assert {"/p/0": newer} == cache.folders(["/p/0"], "md5")
+
+
+def test_single_rows_are_written_together_and_at_the_latest_at_the_end(tmp_path: Path) -> None:
+    path = str(tmp_path / "c" / "state.db")
+    cache = StatCache(path)
+    cache.put_links([("/p/0", "a" * 32, "md5")])  # a first one, so that the file is there
+    assert [("/p/0", "a" * 32, "md5")] == cache.links()
+    commands: list[str] = []
+    cache._open().set_trace_callback(commands.append)
+
+    for n in range(1, 50):
+        cache.put_links([(f"/p/{n}", "a" * 32, "md5")])
+
+    assert [] == commands
+    cache.close()
+    assert 50 == len(StatCache(path).links())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pannier.cli.ui import Ui
+from pannier.core.record import dataclass, field
 
 if TYPE_CHECKING:
     from pannier.project.project import Project

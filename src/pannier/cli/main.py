@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
 
 from pannier import DVC_LEVEL, __version__
+
+TYPE_CHECKING = False  # `typing` costs as much as all of this
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,6 +34,24 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:  # so early, or so late, that nothing is open
         os.write(2, b"ERROR: interrupted by the user\n")
         return 252
+
+
+def run() -> NoReturn:
+    """The process: one command line, then the end.
+
+    The interpreter would take every value apart before it goes, a tenth of a short command and
+    seconds after a big one. All is written and closed by now, so it is left to the kernel; but not
+    while another thread is at work.
+    """
+    code = main()
+    threading = sys.modules.get("threading")
+    if threading is None or threading.active_count() == 1:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def program_name(path: str) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from pannier.core.pattern import pattern
 
 STARS = "***"
 _SHORTEST = 4
 _SHORTEST_IN_RESULTS = 8
 
-_USERINFO = re.compile(r"(\b[a-zA-Z][\w+.-]*://[^\s:/?#@'\"]*):[^\s/?#'\"]*@")
-_QUERY = re.compile(
+_USERINFO = pattern(r"(\b[a-zA-Z][\w+.-]*://[^\s:/?#@'\"]*):[^\s/?#'\"]*@")
+_QUERY = pattern(
     r"(?i)([?&;](?:x-amz-[\w-]+|x-goog-[\w-]+|sig|signature|se|skoid|[\w-]*token|[\w-]*password"
     r"|[\w-]*secret|awsaccesskeyid)=)[^\s&;'\"]+"
 )
-_NAMED = re.compile(
+_NAMED = pattern(
     r"(?i)(\b(?:password|passphrase|secret_access_key|session_token|account_key|sas_token"
     r"|connection_string|client_secret|oss_key_secret|sse_customer_key|x-amz-[\w-]+"
     r"|authorization)['\"]?\s*[=:]\s*)(?:['\"][^'\"]*['\"]|(?:bearer |basic )?[^\s,;&'\"}]+)"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 
 def json_line(value: object) -> str:
     """JSON as DVC prints it: one line, Python's separators, ASCII."""
+    import json
+
     return json.dumps(value)
 
 

@@ -6,8 +6,7 @@ import os
 from argparse import ArgumentParser, ArgumentTypeError
 
 from pannier.cli.context import Context, Options
-from pannier.project.targets import TargetOptions
-from pannier.project.used import RevisionOptions
+from pannier.project.targets import RevisionOptions, TargetOptions
 
 
 def root_cwd(ctx: Context) -> str:

@@ -6,7 +6,9 @@ Importing this imports no command. Order is the order of the help.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from pannier.core.record import dataclass
 
 if TYPE_CHECKING:
     from pannier.project.project import Project
@@ -18,7 +20,8 @@ LOCK = 2
 """The command changes the project: nobody else may while it runs."""
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Command:
     """One command. module: below `pannier.cli.commands`, with `add_arguments(parser)` and
     `run(ctx, opts) -> int`; a module may also have a DESCRIPTION for its help.
 

@@ -7,7 +7,6 @@ but the exit code is left. Every text is masked (pannier.cli.masking) before it 
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import threading
 import time
@@ -53,6 +52,8 @@ class Ui:
 
     def track_hint(self, paths: Iterable[str]) -> None:
         """Tells how to bring files that a command wrote into Git. paths: as seen from here."""
+        import shlex
+
         shown = " ".join(shlex.quote(path) for path in paths)
         if shown:
             self.write(

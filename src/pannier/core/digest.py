@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from pannier.core.pattern import pattern
+from pannier.core.record import dataclass
 
-from pannier.core.algorithms import LEGACY as LEGACY
-from pannier.core.algorithms import MD5 as MD5
+MD5 = "md5"
+LEGACY = "md5-dos2unix"
+"""The algorithm of DVC before 3.0: CRLF becomes LF in what looks like text, then MD5."""
 
 DIR_SUFFIX = ".dir"
 HEX_DIGITS = 32
 EMPTY_DIR_HEX = "d751713988987e9331980363e24189ce.dir"
 
-_HEX_ONLY = re.compile(r"[0-9a-f]*\Z")
-_HEX = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
+_HEX_ONLY = pattern(r"[0-9a-f]*\Z")
+_HEX = pattern(r"[0-9a-f]{32}(\.dir)?\Z")
 
 
 def is_object_name(text: object) -> bool:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from json.encoder import encode_basestring_ascii
+from operator import lt
 from typing import Any
 
 from pannier.core.digest import DIR_SUFFIX, HEX_DIGITS, all_hex, is_object_name
 from pannier.core.errors import CorruptObject
+from pannier.core.hashes import md5
 from pannier.core.path import all_plain, reason_to_refuse
 
-_PIECE = 10_000
+_PIECE = 2_000
 """Rows that are written at a time."""
+_FEW = 200
+"""Changes that are made one by one; beyond, sorting anew is faster."""
+
+# A written row is `{"md5": "<hex>", "relpath": "<path>"}`, between rows a comma and a blank.
+_BEFORE, _TO_PATH, _AFTER = '{"md5": "', '", "relpath": "', '"}'
+_BETWEEN = f"{_AFTER}, {_BEFORE}"
+_PATH_AT = HEX_DIGITS + len(_TO_PATH)
+_PLAIN_BYTES = bytes(set(range(32, 127)) - {ord("\\")})
+_SUSPECTS = ("\n.", "\n/", "\n\n", "/.", "//", "/\n", "~")
+"""What the path rule might object to in printable ASCII, in a text with a path a line."""
 
 
 class Manifest:
@@ -69,39 +78,48 @@ class Manifest:
 
     def with_changes(self, removed: Iterable[str], added: Iterable[tuple[str, str]]) -> Manifest:
         """The manifest after a change. What has become a directory of an added path is no file."""
-        entries = dict(self)
-        for path in removed:
-            entries.pop(path, None)
-        for path, name in added:
-            entries[path] = name
+        new = dict(added)
+        gone = {*removed, *new}
+        for path in new:
             parent = path.rpartition("/")[0]
-            while parent:
-                entries.pop(parent, None)
+            while parent and parent not in gone:
+                gone.add(parent)
                 parent = parent.rpartition("/")[0]
-        return Manifest.of(entries.items())
+        paths, hexes = list(self.paths), list(self.hexes)
+        if len(gone) > _FEW:
+            kept = {path: name for path, name in self if path not in gone}
+            return Manifest.of((kept | new).items())
+        for path in gone:
+            at = bisect_left(paths, path)
+            if at < len(paths) and paths[at] == path:
+                del paths[at], hexes[at]
+        for path, name in new.items():
+            at = bisect_left(paths, path)
+            paths.insert(at, path)
+            hexes.insert(at, name)
+        return Manifest(paths, hexes)
 
     def to_bytes(self) -> bytes:
         """The bytes of the `.dir` object, exactly as `json.dumps(list, sort_keys=True)`."""
         return b"".join(self._pieces())
 
     def digest_hex(self) -> str:
-        hasher = hashlib.md5(usedforsecurity=False)
+        hasher = md5()
         for piece in self._pieces():
             hasher.update(piece)
         return hasher.hexdigest() + DIR_SUFFIX
 
     def _pieces(self) -> Iterator[bytes]:
         """The bytes piece by piece, so that a million rows are not all in memory as text."""
-        quote = encode_basestring_ascii
+        from json.encoder import encode_basestring_ascii as quote
+
         start = "["
         for at in range(0, len(self.paths), _PIECE):
-            end = at + _PIECE
-            rows = ", ".join(
-                [
-                    f'{{"md5": "{name}", "relpath": {quote(path)}}}'
-                    for path, name in zip(self.paths[at:end], self.hexes[at:end], strict=True)
-                ]
-            )
+            paths, hexes = self.paths[at : at + _PIECE], self.hexes[at : at + _PIECE]
+            if not _needs_no_quoting("".join(paths)):
+                paths = [quote(path)[1:-1] for path in paths]
+            inner = [f"{name}{_TO_PATH}{path}" for path, name in zip(paths, hexes, strict=True)]
+            rows = f"{_BEFORE}{_BETWEEN.join(inner)}{_AFTER}"
             yield f"{start}{rows}".encode("ascii")
             start = ", "
         yield b"]" if self.paths else b"[]"
@@ -115,6 +133,14 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     Raises CorruptObject naming the first bad entry; never returns a partial manifest.
     Source: docs/formats.md, section 3. Writing sorts by relpath: the order is part of the digest.
     """
+    columns = _written_columns(data)
+    if columns is not None:
+        paths, hexes = columns
+        if all(map(lt, paths, paths[1:])):  # as they are written: sorted, and none twice
+            _check_tree(paths, name)
+            return Manifest(paths, hexes)
+    import json
+
     try:
         rows: Any = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -129,6 +155,37 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     paths = sorted(columns[0])
     _check_tree(paths, name)
     return Manifest(paths, [digests[path] for path in paths])
+
+
+def _needs_no_quoting(text: str) -> bool:
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _written_columns(data: bytes) -> tuple[list[str], list[str]] | None:
+    """Paths and digests of bytes that are just as `to_bytes` writes plain names; else None.
+
+    Nearly all are. No row is made an object: the text is cut where one row ends and the next
+    begins, and the number of quotes proves that no path holds such a place.
+    """
+    try:
+        text = data.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    if not (text.startswith("[" + _BEFORE) and text.endswith(_AFTER + "]")):
+        return None
+    rows = text[1 + len(_BEFORE) : -1 - len(_AFTER)].split(_BETWEEN)
+    if text.count('"') != 8 * len(rows) or data.translate(None, _PLAIN_BYTES):
+        return None
+    if {row[HEX_DIGITS:_PATH_AT] for row in rows} != {_TO_PATH}:
+        return None
+    hexes = [row[:HEX_DIGITS] for row in rows]
+    paths = [row[_PATH_AT:] for row in rows]
+    if "".join(hexes).encode().translate(None, b"0123456789abcdef"):
+        return None
+    joined = "\n".join(["", *paths, ""])
+    if any(mark in joined for mark in _SUSPECTS):
+        return None
+    return paths, hexes
 
 
 def _plain_columns(rows: list[Any]) -> tuple[list[str], list[str]] | None:
@@ -169,13 +226,10 @@ def _check_tree(paths: list[str], name: str) -> None:
     if len(files) != len(paths):
         twice = next(a for a, b in pairwise(paths) if a == b)
         raise CorruptObject(name=name, reason=f"the path {twice!r} is listed twice")
-    last = ""
-    for path in paths:
-        parent = path.rpartition("/")[0]
-        if parent == last:
-            continue
-        last = parent
-        while parent:
+    seen = {""}
+    for parent in {path.rpartition("/")[0] for path in paths}:
+        while parent not in seen:
             if parent in files:
                 raise CorruptObject(name=name, reason=f"{parent!r} is both a file and a directory")
+            seen.add(parent)
             parent = parent.rpartition("/")[0]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 
 from pannier.core.errors import BadPath
+from pannier.core.pattern import pattern
 
 # Characters that HFS+ ignores when it compares names: ".g\u200cit" is ".git" there.
 _IGNORABLE = "\u200c\u200d\u200e\u200f\u202a-\u202e\u206a-\u206f\ufeff"
 # Half a character: JSON can spell it, no UTF-8 name can hold it.
 _SURROGATES = "\ud800-\udfff"
-_SUSPICIOUS = re.compile(rf"(?:^|/)(?:[./]|$)|/$|\0|~|[{_IGNORABLE}{_SURROGATES}]")
-_HALF_CHARACTER = re.compile(f"[{_SURROGATES}]")
-_STRIP_IGNORABLE = re.compile(f"[{_IGNORABLE}]")
-_GIT_SHORT = re.compile(r"git~\d+\Z")
+_SUSPICIOUS = pattern(rf"(?:^|/)(?:[./]|$)|/$|\0|~|[{_IGNORABLE}{_SURROGATES}]")
+_HALF_CHARACTER = pattern(f"[{_SURROGATES}]")
+_STRIP_IGNORABLE = pattern(f"[{_IGNORABLE}]")
+_GIT_SHORT = pattern(r"git~\d+\Z")
 
 
 def reason_to_refuse(path: str, *, data: bool = True) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+
+from pannier.core.record import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

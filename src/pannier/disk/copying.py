@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 import threading
@@ -11,10 +10,11 @@ from array import array
 from queue import SimpleQueue
 from typing import TypeAlias
 
-from pannier.core.algorithms import LEGACY, MD5
+from pannier.core.digest import LEGACY, MD5
+from pannier.core.hashes import md5
 from pannier.disk import faults, fsio
 from pannier.disk.anchor import Anchor, folder_of_prefixes
-from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text, md5_of_bytes
+from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text
 from pannier.disk.link import clone_fd
 
 WHOLE_MAX = 4 << 20
@@ -78,7 +78,7 @@ def copy_hashing(
 
 class _Hasher:
     def __init__(self, algorithm: str) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = md5()
         self._legacy = algorithm == LEGACY
 
     def update(self, data: bytes | memoryview) -> _Hasher:
@@ -157,15 +157,15 @@ def copy_batch(batch: list[Item], mode: int) -> Copies:
     with sources:
         for index, (source, target, expected) in enumerate(batch):
             look = chmod is not False
-            code, size, md5, made = _copy_plain(
+            code, size, found_md5, made = _copy_plain(
                 sources.short(source), sources.fd, target, expected, mode, look
             )
             if code == _AGAIN:
                 code, size, found = _copy_carefully(source, target, expected, mode)
                 if found != ("", ""):
                     odd.append((index, *found))
-            elif md5 != expected:
-                odd.append((index, md5, ""))
+            elif found_md5 != expected:
+                odd.append((index, found_md5, ""))
             elif chmod is None:
                 chmod = made != mode
             codes.append(code)
@@ -205,8 +205,8 @@ def _copy_plain(
         return _NOT_PLAIN
     finally:
         os.close(fd)
-    md5 = md5_of_bytes(data).hexdigest()
-    if len(data) != size or (expected and md5 != expected):
+    found_md5 = md5(data).hexdigest()
+    if len(data) != size or (expected and found_md5 != expected):
         return _NOT_PLAIN
     try:
         out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -224,7 +224,7 @@ def _copy_plain(
     if not whole:
         fsio.remove_if_there(target)
         return _NOT_PLAIN
-    return 0, size, md5, made
+    return 0, size, found_md5, made
 
 
 def _copy_carefully(
@@ -236,8 +236,8 @@ def _copy_carefully(
             return BIG, 0, ("", "")
     except OSError:
         pass  # told when it is opened
-    md5, size, code, path = copy_object(source, target, expected, mode)
-    return code, size, ("" if md5 == expected else md5, path)
+    digest, size, code, path = copy_object(source, target, expected, mode)
+    return code, size, ("" if digest == expected else digest, path)
 
 
 def copy_object(

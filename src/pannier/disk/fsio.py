@@ -12,7 +12,6 @@ power loss. `policy` is `pannier.fsync`: "all" flushes every file, "batch" one s
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import stat
@@ -21,14 +20,10 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
-from pannier.disk import faults
+from pannier.disk import faults, libc
 from pannier.disk.anchor import Anchor
 from pannier.disk.faults import name_of, point
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
-_RENAME_EXCHANGE = 2
 FLUSH_FEW = 32
 """Up to so many files a barrier flushes file by file, because syncfs waits for everybody's data."""
 
@@ -130,10 +125,9 @@ def publish_below(source: str, folder: Anchor, target: str) -> bool:
     """`publish` of a target that is probably below folder: the usual case in fewer steps."""
     if faults.traced:
         return publish(source, target)
-    if _renameat2(source, folder.short(target), _RENAME_NOREPLACE, folder.fd):
-        return True
-    if ctypes.get_errno() == errno.EEXIST:
-        return False
+    code = libc.renameat2(source, folder.short(target), libc.RENAME_NOREPLACE, folder.fd)
+    if code in (0, errno.EEXIST):
+        return code == 0
     return publish(source, target)  # what else may be wrong, and how else it may work
 
 
@@ -146,9 +140,9 @@ def publish(source: str, target: str, *, shown: str = "") -> bool:
     else (no hard links there) a plain rename after looking.
     """
     point("publish", source, shown or target)
-    if _renameat2(source, target, _RENAME_NOREPLACE):
+    code = libc.renameat2(source, target, libc.RENAME_NOREPLACE)
+    if code == 0:
         return True
-    code = ctypes.get_errno()
     if code == errno.EEXIST:
         return False
     if code not in _NO_SUCH_CALL:
@@ -171,22 +165,12 @@ def publish(source: str, target: str, *, shown: str = "") -> bool:
 def exchange(first: str, second: str, *, shown: str = "") -> bool:
     """Swaps two names in one step; False where the file system cannot."""
     point("exchange", first, shown or second)
-    if _renameat2(first, second, _RENAME_EXCHANGE):
+    code = libc.renameat2(first, second, libc.RENAME_EXCHANGE)
+    if code == 0:
         return True
-    code = ctypes.get_errno()
     if code in _NO_SUCH_CALL:
         return False
     raise OSError(code, os.strerror(code), second)
-
-
-def _renameat2(source: str, target: str, flags: int, folder_fd: int = _AT_FDCWD) -> bool:
-    try:
-        call = _libc.renameat2
-    except AttributeError:
-        ctypes.set_errno(errno.ENOSYS)
-        return False
-    result: int = call(_AT_FDCWD, os.fsencode(source), folder_fd, os.fsencode(target), flags)
-    return result == 0
 
 
 def link(source: str, target: str) -> None:
@@ -352,8 +336,8 @@ class Barrier:
                     os.close(fd)
             return
         point("syncfs", self.folder)
-        if _libc.syncfs(self._fd) != 0:
-            code = ctypes.get_errno()
+        code = libc.syncfs(self._fd)
+        if code:
             raise OSError(code, os.strerror(code), self.folder)
 
     def close(self) -> None:

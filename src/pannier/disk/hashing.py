@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import signal
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, cast
 
-from pannier.core.algorithms import LEGACY
+from pannier.core.digest import LEGACY
+from pannier.core.hashes import md5
 
 CHUNK = 1 << 20
-_TINY = 2048
-"""So few bytes are hashed before OpenSSL has set up its context."""
-
 _SMALL = 256 * 1024
 _TEXT_BLOCK = 512
 _TEXT_BYTES = bytes(range(0x20, 0x7F)) + b"\n\r\t\f\b"
 _LEASE_HOLD_MAX = 1 << 20
 
 OnBytes = Callable[[int], None]
-
-
-def _builtin_md5() -> Callable[[bytes], Any]:
-    """CPython's own MD5, without OpenSSL: half the time for a file of 1 KiB, more for big ones."""
-    try:
-        return cast("Callable[[bytes], Any]", import_module("_md5").md5)
-    except (ImportError, AttributeError):
-        return lambda data: hashlib.md5(data, usedforsecurity=False)
-
-
-_tiny_md5 = _builtin_md5()
-
-
-def md5_of_bytes(data: bytes) -> Any:
-    """The hash object of a whole small file."""
-    if len(data) <= _TINY:
-        return _tiny_md5(data)
-    return hashlib.md5(data, usedforsecurity=False)
 
 
 def _ignore_lease_break(_signal: int, _frame: object) -> None:
@@ -87,12 +64,11 @@ def md5_of_fd(fd: int, size_bytes: int, on_bytes: OnBytes | None = None) -> tupl
     if size_bytes <= _SMALL:
         data = os.read(fd, size_bytes + 1)
         if len(data) == size_bytes:
-            digest: bytes = md5_of_bytes(data).digest()
-            return digest, size_bytes
-        hasher = hashlib.md5(data, usedforsecurity=False)
+            return md5(data).digest(), size_bytes
+        hasher = md5(data)
         total = len(data)
     else:
-        hasher = hashlib.md5(usedforsecurity=False)
+        hasher = md5()
         total = 0
     buffer = memoryview(bytearray(CHUNK))
     while count := os.readv(fd, [buffer]):
@@ -109,7 +85,7 @@ def legacy_md5_of_fd(fd: int) -> tuple[bytes, int]:
     A chunk is text when its first 512 bytes are empty, or hold no NUL and at most 30 % unusual
     bytes. Source: docs/formats.md, section 2.
     """
-    hasher = hashlib.md5(usedforsecurity=False)
+    hasher = md5()
     total = 0
     while chunk := _read_full(fd, CHUNK):
         total += len(chunk)
@@ -154,9 +130,9 @@ def hex_of_file(path: str, algorithm: str) -> str:
 def hash_bytes(data: bytes, algorithm: str) -> str:
     """Hashes bytes in memory: 32 hex digits."""
     if algorithm == LEGACY:
-        hasher = hashlib.md5(usedforsecurity=False)
+        hasher = md5()
         for start in range(0, len(data), CHUNK):
             chunk = data[start : start + CHUNK]
             hasher.update(chunk.replace(b"\r\n", b"\n") if looks_like_text(chunk) else chunk)
         return hasher.hexdigest()
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return md5(data).hexdigest()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import time
 from types import TracebackType
@@ -123,6 +122,8 @@ def check_not_busy(rwlock: str, paths: list[str], *, writing: bool) -> None:
     """
     try:
         with open(rwlock, "rb") as file:
+            import json  # there is such a file only where DVC is at work
+
             held = json.load(file)
         readers, writers = dict(held.get("read", {})), dict(held.get("write", {}))
         taken: list[tuple[str, list[object]]] = [(path, [one]) for path, one in writers.items()]

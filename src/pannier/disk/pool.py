@@ -13,8 +13,6 @@ from __future__ import annotations
 import atexit
 import marshal
 import os
-import selectors
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +20,7 @@ from typing import Any
 
 from pannier.core.errors import PannierError
 from pannier.disk import faults, fsio
-from pannier.disk.worker import read_message, write_message
+from pannier.disk.messages import read_message, write_message
 
 BATCH = 500
 """Files per call."""
@@ -42,6 +40,8 @@ class _Worker:
             f"import sys; sys.path.insert(0, {source!r}); "
             "from pannier.disk import worker; worker.serve()"
         )
+        import subprocess  # few commands have enough to do for workers
+
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", program],
             stdin=subprocess.PIPE,
@@ -125,6 +125,8 @@ class Pool:
     def _spread(
         self, operation: str, calls: Iterable[tuple[Any, ...]]
     ) -> Iterator[tuple[int, Any]]:
+        import selectors
+
         source = enumerate(calls)
         with selectors.DefaultSelector() as selector:
             for worker in self._workers:

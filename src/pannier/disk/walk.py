@@ -10,8 +10,8 @@ import os
 import stat
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from pannier.core.record import dataclass, field
 from pannier.disk.stats import FIELDS as FIELDS
 from pannier.disk.stats import STAT_BYTES as STAT_BYTES
 from pannier.disk.stats import StatKey as StatKey

@@ -10,41 +10,16 @@ import importlib
 import marshal
 import os
 import signal
-import struct
 import sys
 import threading
 from queue import SimpleQueue
 from typing import Any
 
 from pannier.disk import fsio
-
-_HEAD = struct.Struct("<Q")
+from pannier.disk.messages import read_message, write_message
 
 _Call = tuple[str, str, str, tuple[Any, ...]]
 """(module, flush policy, operation, its arguments)."""
-
-
-def write_message(fd: int, data: bytes) -> None:
-    view = memoryview(_HEAD.pack(len(data)) + data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def read_message(fd: int) -> bytes | None:
-    """One message as a whole; None when the other side is gone."""
-    head = _read(fd, _HEAD.size)
-    return _read(fd, _HEAD.unpack(head)[0]) if head is not None else None
-
-
-def _read(fd: int, size: int) -> bytes | None:
-    parts: list[bytes] = []
-    while size:
-        data = os.read(fd, min(size, 1 << 20))
-        if not data:
-            return None
-        parts.append(data)
-        size -= len(data)
-    return b"".join(parts)
 
 
 def serve() -> None:

@@ -9,9 +9,10 @@ in a file. Source: docs/formats.md, section 13.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from pannier.core.errors import ConfigError
+from pannier.core.record import dataclass
 from pannier.formats.config_schema import SECRETS
 from pannier.formats.config_values import (
     BadValue,
@@ -35,7 +36,8 @@ _SECTION = (
 )
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Line:
     """What the lines first..last of a file are: an option, or the head of a section (key None)."""
 
     first: int

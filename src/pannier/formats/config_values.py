@@ -6,11 +6,11 @@ are tried in the same order, but no position twice, so that a hostile file canno
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from pannier.core.errors import ConfigError
+from pannier.core.pattern import pattern
 
 LONGEST = 8192
 """Characters of a value with quotes or commas: what is longer is refused, not searched through."""
@@ -18,7 +18,7 @@ DEEPEST = 100
 """Options in a chain of `%(name)s`."""
 
 _LOOSE = " \r\n\v\t'\""
-_OPTION = re.compile(r"%\(([^)]*)\)s")
+_OPTION = pattern(r"%\(([^)]*)\)s")
 
 
 class BadValue(Exception):

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from itertools import groupby
 
 from pannier.core.errors import InvalidFile
 from pannier.core.path import is_within
+from pannier.core.pattern import pattern
+from pannier.core.record import dataclass, replace
 
 NAME = ".dvcignore"
 
 _ANYWHERE = "(?:.+/)?"
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_SPECIAL = re.compile(r"[*?\[\]\\]")
+_LINE_END = pattern(r"\r\n|\r|\n")
+_SPECIAL = pattern(r"[*?\[\]\\]")
 # Patterns whose meaning needs no library: words with single stars and question marks.
-_SIMPLE = re.compile(r"/?(?:[\w.@+=%,~ -]|\*(?!\*)|\?)+(?:/(?:[\w.@+=%,~ -]|\*(?!\*)|\?)+)*/?\Z")
+_SIMPLE = pattern(r"/?(?:[\w.@+=%,~ -]|\*(?!\*)|\?)+(?:/(?:[\w.@+=%,~ -]|\*(?!\*)|\?)+)*/?\Z")
 
 
 @dataclass(frozen=True, slots=True)

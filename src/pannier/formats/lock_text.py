@@ -8,17 +8,17 @@ Source: docs/formats.md, section 12.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
+from pannier.core.pattern import pattern
 from pannier.formats import yamlio
 from pannier.formats.yaml_scalars import resolve_plain
 
 _WIDTH = 80  # beyond it the emitter folds a line, or puts a long word on one of its own
-_PLAIN = re.compile(r"[A-Za-z0-9_/][!-~]*(?: [!-~]+)*\Z")
-_NEEDS_QUOTES = re.compile(r": | #|:\Z")
-_HEADER = re.compile(rb"  [^\s#-][^\n]*:\n\Z")
+_PLAIN = pattern(r"[A-Za-z0-9_/][!-~]*(?: [!-~]+)*\Z")
+_NEEDS_QUOTES = pattern(r": | #|:\Z")
+_HEADER = pattern(rb"  [^\s#-][^\n]*:\n\Z")
 
 
 def render(name: str, entry: Mapping[str, Any]) -> bytes:

@@ -6,10 +6,10 @@ Source: docs/formats.md, section 12.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pannier.core.errors import InvalidFile
+from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.formats import yamlio
 from pannier.formats.lock_items import dep_fields, out_fields, read_dep, read_out

@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from pannier.core.errors import InvalidFile
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Stage
 from pannier.formats import definition, yamlio
 from pannier.formats.declaration import Declaration

@@ -6,15 +6,14 @@ a strict text form, everything else by YAML. Source: docs/formats.md, sections 7
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from dataclasses import replace
 from typing import Any
 
 from pannier.core.digest import LEGACY, MD5, Digest
 from pannier.core.errors import InvalidFile
+from pannier.core.hashes import md5
 from pannier.core.path import join, relative
+from pannier.core.pattern import pattern
+from pannier.core.record import replace
 from pannier.core.stage import Meta, Out, Stage
 from pannier.formats import yamlio
 from pannier.formats.entries import (
@@ -49,12 +48,12 @@ _VALUE = (
     r"|nfiles: (?:0|[1-9][0-9]{0,17})|isexec: true|hash: md5|path: "
     r"[A-Za-z0-9_./][A-Za-z0-9_./@+=%,~-]*(?: [A-Za-z0-9_./@+=%,~-]+)*)\n"
 )
-_GENERATED = re.compile(rf"outs:\n(?:- {_VALUE}(?:  {_VALUE})*)+\Z")
-_LINE = re.compile(r"([- ]) ([a-z0-9]+): (.*)\n")
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+=%,~-]*(?: [A-Za-z0-9_./@+=%,~-]+)*\Z")
-_SURE_DIGEST = re.compile(r"[0-9e]*[a-df]")
+_GENERATED = pattern(rf"outs:\n(?:- {_VALUE}(?:  {_VALUE})*)+\Z")
+_LINE = pattern(r"([- ]) ([a-z0-9]+): (.*)\n")
+_PLAIN_PATH = pattern(r"[A-Za-z0-9_./][A-Za-z0-9_./@+=%,~-]*(?: [A-Za-z0-9_./@+=%,~-]+)*\Z")
+_SURE_DIGEST = pattern(r"[0-9e]*[a-df]")
 # What the path rule and the rule for outputs could object to; all else they allow.
-_UNUSUAL = re.compile(r"(?:^|/)(?:[./]|$)|[^\0-}]|(?:\.dvc|dvc\.yaml|dvc\.lock)\Z|\0")
+_UNUSUAL = pattern(r"(?:^|/)(?:[./]|$)|[^\0-}]|(?:\.dvc|dvc\.yaml|dvc\.lock)\Z|\0")
 _MAX_UNFOLDED = 64  # characters of a path; the emitter folds what goes beyond column 80
 
 _TOP: Schema = {
@@ -326,9 +325,11 @@ def _entries(wanted: Any, known: Any) -> list[dict[str, Any]]:
 
 
 def _checksum(document: dict[str, Any]) -> str:
+    import json  # of imports only
+
     own = {key: value for key, value in document.items() if key != "md5"}
     stripped = json.dumps(_stripped(own), sort_keys=True)
-    return hashlib.md5(stripped.encode(), usedforsecurity=False).hexdigest()
+    return md5(stripped.encode()).hexdigest()
 
 
 def _stripped(value: Any) -> Any:

@@ -6,13 +6,13 @@ sections 11.2 and 11.3.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pannier.core.errors import InvalidFile, PannierError
+from pannier.core.pattern import pattern
+from pannier.core.record import dataclass
 from pannier.formats import yamlio
 
 MAX_TEXT = 64 * 1024 * 1024
@@ -20,9 +20,9 @@ MAX_VALUES = 2_000_000
 """What one file's expressions may grow to, in characters and values: a small file with much
 repetition must not take all memory (docs/durability.md, hostile input S9)."""
 
-_REFERENCE = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\]\s*)*\Z")
-_PART = re.compile(r"\[([^.\[\]]+)\]\s*|\.?([^.\[\]]+)")
-_SHELL_SPECIAL = re.compile(r"""[\s;&|<>()$`\\"'*?#~!{}\[\]]""")
+_REFERENCE = pattern(r"[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\]\s*)*\Z")
+_PART = pattern(r"\[([^.\[\]]+)\]\s*|\.?([^.\[\]]+)")
+_SHELL_SPECIAL = pattern(r"""[\s;&|<>()$`\\"'*?#~!{}\[\]]""")
 _MISSING: Any = object()
 
 Place = tuple[str | int, ...]

@@ -5,13 +5,12 @@ Source: docs/formats.md, section 10.3.
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pannier.core.errors import InvalidFile
-from pannier.formats import python_values, yamlio
+from pannier.formats import yamlio
 
 _MISSING: Any = object()
 
@@ -96,7 +95,16 @@ def _by_text(mapping: dict[Any, Any], part: str) -> Any:
     return _MISSING
 
 
+def _load_python(data: bytes, path: str) -> Any:
+    # With it comes Python's own parser.
+    from pannier.formats import python_values
+
+    return python_values.parse(data, path)
+
+
 def _load_json(data: bytes, path: str) -> Any:
+    import json
+
     text = _decode(data, path)
     try:
         return json.loads(text)
@@ -128,5 +136,5 @@ def _decode(data: bytes, path: str) -> str:
 _READERS: dict[str, Callable[[bytes, str], Any]] = {
     ".json": _load_json,
     ".toml": _load_toml,
-    ".py": python_values.parse,
+    ".py": _load_python,
 }

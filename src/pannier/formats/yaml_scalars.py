@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
+
+from pannier.core.pattern import pattern
 
 _WORDS = {
     "": None,
@@ -23,19 +23,19 @@ _WORDS = {
     "FALSE": False,
 }
 _NUMBER_STARTS = frozenset("-+.0123456789")
-_INT = re.compile(
+_INT = pattern(
     r"(?P<sign>[-+]?)(?:0b(?P<bin>[01_]+)|0o(?P<oct>[0-7_]+)|0x(?P<hex>[0-9a-fA-F_]+)"
     r"|(?P<dec>[0-9_]+))\Z"
 )
 # A dot without a digit before it takes an exponent only with its sign: '.5e3' is a string.
-_FLOAT = re.compile(
+_FLOAT = pattern(
     r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?\Z"
     r"|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+\Z"
     r"|[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?\Z"
 )
-_INFINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
-_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
-_TIME = re.compile(
+_INFINITE = pattern(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
+_DATE = pattern(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
+_TIME = pattern(
     r"([0-9]{4})-([0-9][0-9]?)-([0-9][0-9]?)(?:[Tt]|[ \t]+)"
     r"([0-9][0-9]?):([0-9]{2}):([0-9]{2})(?:\.([0-9]*))?"
     r"(?:[ \t]*(Z|([-+])([0-9][0-9]?)(?::([0-9]{2}))?))?\Z"
@@ -135,6 +135,9 @@ def _tagged_float(text: str) -> float:
 
 
 def _tagged_binary(text: str) -> bytes:
+    import base64
+    import binascii
+
     try:
         return base64.decodebytes(text.encode("ascii"))
     except (UnicodeEncodeError, binascii.Error) as error:

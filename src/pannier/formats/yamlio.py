@@ -14,14 +14,15 @@ from io import BytesIO
 from typing import Any, NoReturn
 
 from pannier.core.errors import InvalidFile
+from pannier.core.pattern import pattern
 from pannier.formats.yaml_events import MAX_DEPTH, Builder, text_of_line
 
 MAX_BYTES = 16 * 1024 * 1024
 """Other limits: yaml_events.py."""
 
 _RUAMEL_RETRY_BYTES = 256 * 1024
-_NOT_AS_LIBYAML = re.compile("^%YAML|[\x85\u2028\u2029]", re.MULTILINE)
-_CONFLICT = re.compile(rb"^(?:<<<<<<<|>>>>>>>) .*", re.MULTILINE)
+_NOT_AS_LIBYAML = pattern("^%YAML|[\x85\u2028\u2029]", re.MULTILINE)
+_CONFLICT = pattern(rb"^(?:<<<<<<<|>>>>>>>) .*", re.MULTILINE)
 
 
 def load(data: bytes, path: str) -> Any:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from pannier.core.errors import GitError
+from pannier.core.record import dataclass, field
 from pannier.git.command import environment, run
 
 

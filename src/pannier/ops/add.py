@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
-from pannier.core.digest import MD5, Digest
+from pannier.core.digest import DIR_SUFFIX, MD5, Digest
 from pannier.core.errors import (
     BadPath,
     BadTarget,
-    MissingObject,
+    NotThere,
     OutputMissing,
     OutsideProject,
     Overlap,
@@ -20,7 +19,10 @@ from pannier.core.errors import (
     TrackedByGit,
 )
 from pannier.core.events import Progress
+from pannier.core.hashes import md5
+from pannier.core.manifest import parse_manifest
 from pannier.core.path import is_inside, is_within, reason_to_refuse
+from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Meta, Out, Stage
 from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy
@@ -43,11 +45,13 @@ from pannier.project.index import (
     parse_stage_file,
     workspace_reader,
 )
+from pannier.project.presence import manifest_of
 from pannier.project.project import Project
 from pannier.project.snapshot import Snapshot
 from pannier.project.targets import root_relative
 from pannier.project.workspace import refuse_other, relink, save, sweep
 from pannier.store.publishing import put_bytes
+from pannier.store.remote import Remote
 
 _NAME_MAX = 255
 
@@ -113,6 +117,7 @@ def add(
     for task, look in zip(tasks, looks, strict=True):
         refuse_other(look)
         _check_inside(project, task, look)
+    _bring_manifests(project, tasks)
     changed: list[str] = []
     written: dict[str, Stage] = {}
     for planned, look in zip(tasks, looks, strict=True):
@@ -257,6 +262,43 @@ def _recorded(project: Project, task: _Task, look: Snapshot, options: AddOptions
     return with_out(task.stage, task.out.path, digest, meta)
 
 
+def _bring_manifests(project: Project, tasks: list[_Task]) -> None:
+    """What the directories hold of which only a part is added: from the store, else a remote.
+
+    Nothing else is brought. Raises PannierError where it is in neither.
+    """
+    for task in {task.out_path: task for task in tasks if task.inside}.values():
+        recorded = task.out.digest
+        if recorded is None or not recorded.is_dir:
+            raise PannierError(
+                f"'{task.out_path}' has no recorded content yet",
+                hint=f"record it first with 'dvc add {task.out_path}'",
+            )
+        if manifest_of(project, recorded) is None:
+            _bring_manifest(project, task, recorded)
+
+
+def _bring_manifest(project: Project, task: _Task, recorded: Digest) -> None:
+    if not (task.out.remote or project.settings.default_remote()):
+        raise PannierError(
+            f"the list of files of '{task.out_path}' is not in the cache",
+            hint="name the remote that has it with 'dvc remote default', and repeat",
+        )
+    with Remote(project.settings.remote(task.out.remote)) as remote:
+        try:
+            data = remote.read(recorded.algorithm, recorded.hex)
+        except NotThere:
+            raise PannierError(
+                f"the list of files of '{task.out_path}' is neither in the cache nor on remote"
+                f" '{remote.name}'",
+                hint=f"whoever has it can bring it there with 'dvc push {task.out_path}'",
+            ) from None
+    manifest = parse_manifest(data, recorded.hex)
+    store = project.store_of(recorded.algorithm)
+    put_bytes(store, recorded.hex, data)
+    store.keep_manifest(recorded.hex, manifest)
+
+
 def _updated_directory(
     project: Project, task: _Task, look: Snapshot, options: AddOptions
 ) -> tuple[Digest, Meta]:
@@ -265,29 +307,25 @@ def _updated_directory(
     The rest of the directory need not be in the workspace.
     """
     recorded = task.out.digest
-    if recorded is None or not recorded.is_dir:
-        raise PannierError(
-            f"'{task.out_path}' has no recorded content yet",
-            hint=f"record it first with 'dvc add {task.out_path}'",
-        )
+    assert recorded is not None  # of `_bring_manifests`, or of the part before
     store = project.store_of(recorded.algorithm)
-    try:
-        old = store.manifest(recorded.hex)
-    except MissingObject:
-        raise PannierError(
-            f"the list of files of '{task.out_path}' is not in the cache",
-            hint=f"bring it with 'dvc fetch {task.out_path}'",
-        ) from None
+    old = store.manifest(recorded.hex)
     removed = old.below(task.inside)
     prefix = task.inside
     added = [
         (f"{prefix}/{path}" if path else prefix, name) for path, name in look.entries().items()
     ]
     new = old.with_changes(removed.paths, added)
-    name = new.digest_hex()
+    data = new.to_bytes()
+    name = md5(data).hexdigest() + DIR_SUFFIX
+    store.keep_manifest(name, new)
     if options.save:
-        put_bytes(store, name, new.to_bytes())
+        put_bytes(store, name, data)
     if name == recorded.hex and recorded.algorithm == MD5:
         return recorded, task.out.meta  # nothing changed
-    # The sum of sizes is left out, as DVC does: those of the other files are not known here.
-    return Digest(recorded.algorithm, name), Meta(None, len(new))
+    # Only for one new file the sum is known: of what is replaced nothing tells the size, and DVC
+    # leaves the sum out then.
+    before, size = task.out.meta.size_bytes, None
+    if len(new) == len(old) + 1 and look.kind == snapshots.FILE and before is not None:
+        size = before + (look.meta.size_bytes or 0)
+    return Digest(recorded.algorithm, name), Meta(size, len(new))

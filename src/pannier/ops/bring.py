@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pannier.core.digest import MD5, Digest
 from pannier.core.errors import BadPath, OutputMissing, PannierError, TransferFailed
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
 from pannier.core.path import is_inside, reason_to_refuse
+from pannier.core.record import dataclass
 from pannier.core.stage import Meta, Out, Stage
 from pannier.disk import fsio
 from pannier.disk.beneath import Root, has_link_parent

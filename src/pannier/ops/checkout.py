@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from pannier.core.digest import Digest
 from pannier.core.errors import (
@@ -17,13 +16,13 @@ from pannier.core.errors import (
 from pannier.core.events import Progress
 from pannier.core.path import is_within, relative
 from pannier.core.plan import CheckoutPlan, plan_checkout
+from pannier.core.record import dataclass, field, replace
 from pannier.disk.beneath import Root, has_link_parent
 from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy
 from pannier.disk.pool import hire_ahead
 from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
-from pannier.project.index import load_index
 from pannier.project.materialise import Made, Materialiser
 from pannier.project.presence import recorded_manifest, was_complete
 from pannier.project.project import Project
@@ -83,6 +82,10 @@ def checkout(
         writing=True,
     )
     worker = _Checkout(project, options, ask, progress)
+    snapshots.foresee(
+        project,
+        ((item.ref.path, item.ref.out.digest.algorithm) for item in chosen if item.ref.out.digest),
+    )
     for item in chosen:
         worker.one(item)
     if not targets:
@@ -286,7 +289,6 @@ class _Checkout:
         """
         project = self._project
         wanted = {project.absolute(path) for path in used}
-        wanted |= {project.absolute(ref.path) for ref in load_index(project).outs()}
         gone = []
         for absolute, name, algorithm in project.statcache.links():
             if absolute in wanted or not absolute.startswith(project.root + "/"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 from pannier.core.digest import MD5
 from pannier.core.errors import CommitDeclined, OutputMissing, PannierError
 from pannier.core.events import Progress
+from pannier.core.record import dataclass, replace
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.disk import fsio
 from pannier.disk.mutex import check_not_busy

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import dataclass, field
 from importlib import metadata
 
 from pannier.core.errors import DiskError
+from pannier.core.record import dataclass, field
 from pannier.disk import fsio, link
 from pannier.git.repo import GitRepo
 from pannier.project.config_files import GLOBAL, SYSTEM, config_dir

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from pannier.core.errors import ConfigError, PannierError
 from pannier.core.events import Progress
+from pannier.core.record import dataclass
 from pannier.disk import fsio
 from pannier.formats.config import dump
 from pannier.git.repo import GitRepo

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from pannier.core.digest import MD5, Digest
 from pannier.core.events import Progress
 from pannier.core.path import relative
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.formats import values
 from pannier.project import snapshot as snapshots
@@ -43,6 +43,14 @@ def status(
     stages = select_stages(project, targets, options.targets)
     looker = _Looker(project, options.targets.cwd, progress)
     changes: dict[str, list[Any]] = {}
+    snapshots.foresee(
+        project,
+        (
+            (stage.path_of(out), out.digest.algorithm if out.digest else MD5)
+            for stage in stages
+            for out in stage.outs
+        ),
+    )
     imports = 0
     task = progress.task("Checking", len(stages), unit="stage")
     for stage in stages:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from pannier.core.errors import CorruptObject, DiskError, MissingObject, TransferFailed
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.plan import plan_transfer
+from pannier.core.record import dataclass, field
 from pannier.disk import batches
 from pannier.disk.walk import FIELDS
 from pannier.project.project import Project

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable
-from dataclasses import replace
 
 from pannier.core.digest import Digest
+from pannier.core.record import replace
 from pannier.core.stage import Meta, Out, Stage
 from pannier.disk import fsio
 from pannier.formats import ignore, pointer

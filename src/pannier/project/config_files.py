@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
 from pannier.core.errors import ConfigError, NotInProject
+from pannier.core.record import dataclass
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree, parse
 from pannier.formats.settings import Value, parse_settings

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pannier.core.errors import ConfigError
+from pannier.core.record import dataclass
 from pannier.disk import fsio
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree, dump, parse

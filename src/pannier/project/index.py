@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from pannier.core.path import is_inside, is_within, join
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
-from pannier.formats import lockfile, pipeline, pointer
+from pannier.formats import pointer
 from pannier.formats.ignore import IgnoreRules
 from pannier.project.project import Project
+
+_PIECE_BYTES = 1 << 16
 
 Read = Callable[[str], bytes | None]
 """Root-relative path -> bytes, or None when it is not there."""
@@ -78,27 +80,35 @@ def parse_stage_file(
         return []
     if pointer.is_pointer_name(posixpath.basename(path)):
         return [pointer.parse(data, path, whole=whole)]
-    parsed = pipeline.parse(data, path, read, _pipeline_options(project))
+    # Half of all that the formats are, and most projects have no pipeline.
+    from pannier.formats import lockfile, pipeline
+
+    options = pipeline.PipelineOptions(
+        bool_style=project.settings.get("parsing.bool") or "store_true",
+        list_style=project.settings.get("parsing.list") or "nargs",
+    )
+    parsed = pipeline.parse(data, path, read, options)
     lock_path = path.removesuffix(".yaml") + ".lock"
     lock_data = read(lock_path)
     locked = lockfile.parse(lock_data, lock_path, whole=whole) if lock_data is not None else {}
     return [lockfile.apply(stage, locked.get(stage.name or "")) for stage in parsed.stages]
 
 
-def _pipeline_options(project: Project) -> pipeline.PipelineOptions:
-    return pipeline.PipelineOptions(
-        bool_style=project.settings.get("parsing.bool") or "store_true",
-        list_style=project.settings.get("parsing.list") or "nargs",
-    )
-
-
 def workspace_reader(project: Project) -> Read:
     def read(path: str) -> bytes | None:
         try:
-            with open(project.absolute(path), "rb") as file:
-                return file.read()
+            fd = os.open(project.absolute(path), os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+        try:
+            pieces = []
+            while piece := os.read(fd, _PIECE_BYTES):
+                pieces.append(piece)
+            return b"".join(pieces)
+        except IsADirectoryError:
+            return None
+        finally:
+            os.close(fd)
 
     return read
 

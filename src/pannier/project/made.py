@@ -10,8 +10,8 @@ import os
 import posixpath
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+from pannier.core.record import dataclass, field
 from pannier.disk.walk import FIELDS, Folder, Tree
 from pannier.store.sources import Source
 from pannier.store.statcache import digest_rows, stat_rows

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import accumulate
 
 from pannier.core.events import Progress, Task
+from pannier.core.record import dataclass
 from pannier.disk import batches, fsio, taking_out
 from pannier.disk.link import COPY, HARDLINK, REFLINK, SYMLINK
 from pannier.disk.pool import BATCH, Pool

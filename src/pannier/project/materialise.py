@@ -11,12 +11,12 @@ import errno
 import os
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from pannier.core.digest import Digest
 from pannier.core.errors import DiskError, FileChanged, NoSpace
 from pannier.core.events import Progress, Task
 from pannier.core.plan import CheckoutPlan
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Meta
 from pannier.disk import batches, fsio
 from pannier.disk.beneath import Root

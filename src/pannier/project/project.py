@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
+from pannier.core.hashes import blake2b
+from pannier.core.record import dataclass, field
 from pannier.disk import fsio, link
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo
@@ -20,6 +21,7 @@ from pannier.store.publishing import Staging
 from pannier.store.statcache import StatCache
 
 _DEFAULT_KINDS = ["reflink", "copy"]
+_CLOCK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Project:
     store: Store
     legacy: Store
     _kinds: list[str] | None = field(default=None)
+    _clock_ns: int = 0
+    _clock_until_s: float = 0.0
 
     @property
     def dvc_dir(self) -> str:
@@ -76,6 +80,18 @@ class Project:
         """The time of the workspace's file system, now."""
         return fsio.clock_ns(self.scratch)
 
+    def recent_clock_ns(self) -> int:
+        """The same, now or up to half a second ago: thousands of looks need not ask each.
+
+        Who looks at a file wants to know whether it may change once more within the same time
+        stamp. An earlier time makes more files suspicious, never fewer.
+        """
+        now_s = time.monotonic()
+        if now_s >= self._clock_until_s:
+            self._clock_ns = self.clock_ns()
+            self._clock_until_s = now_s + _CLOCK_S
+        return self._clock_ns
+
     @contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
         """One process at a time. Raises LockBusy after three seconds, or waits."""
@@ -113,5 +129,5 @@ def open_project(start: str) -> Project:
 def _statcache_path(root: str) -> str:
     """In the user's own cache folder: what others could write there would be believed."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    token = hashlib.blake2b(os.fsencode(root), digest_size=12).hexdigest()
+    token = blake2b(os.fsencode(root), digest_size=12).hexdigest()
     return f"{base}/pannier/{token}/state.db"

@@ -11,10 +11,10 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from pannier.core.errors import DiskError, GitError
+from pannier.core.record import dataclass, field
 from pannier.git.objects import FOLDER, SUBMODULE, SYMLINK, Tree
 from pannier.git.repo import GitRepo
 

@@ -7,9 +7,9 @@ from the committed one: docs/decisions/0003-protected-configuration.md.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 
 from pannier.core.errors import ConfigError, NoRemote, UnknownRemote
+from pannier.core.record import dataclass, field
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree
 from pannier.formats.settings import Value

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from array import array
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from pannier.core.digest import Digest
 from pannier.core.errors import DiskError, UnstorableEntries
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Meta
 from pannier.disk import fsio, walk
 from pannier.disk.batches import EXECUTABLE
@@ -30,7 +31,8 @@ class Snapshot:
     """One output's place. kind: ABSENT, FILE, DIRECTORY, or OTHER for what can hold no data.
 
     sources: its files in columns, digests filled in when `digest` is known. entry: for a file, its
-    own stat. row: what the StatCache said of the whole tree, if it still holds.
+    own stat. row: what the StatCache said of the whole tree, if it still holds. remembered: a file
+    about which the StatCache can learn nothing more.
     """
 
     path: str
@@ -45,6 +47,7 @@ class Snapshot:
     fingerprint: bytes = b""
     digest: Digest | None = None
     meta: Meta = field(default_factory=Meta)
+    remembered: bool = False
     _manifest: Manifest | None = None
 
     @property
@@ -87,7 +90,7 @@ def look(project: Project, path: str, algorithm: str, progress: Progress) -> Sna
         return Snapshot(path, absolute, algorithm, ABSENT)
     except OSError as error:
         fsio.fail(error, absolute)
-    clock_ns = project.clock_ns()
+    clock_ns = project.recent_clock_ns()
     kind = stat.S_IFMT(entry.st_mode)
     if kind == stat.S_IFDIR:
         return _look_directory(project, path, absolute, algorithm, clock_ns, progress)
@@ -104,9 +107,17 @@ def look(project: Project, path: str, algorithm: str, progress: Progress) -> Sna
         folder.links.append(folder.names[0])
     source = Source(absolute, os.path.dirname(absolute), folder)
     source.flags[0] = EXECUTABLE if target.st_mode & 0o100 else 0
-    _recall(project, [source], algorithm)
+    rows = _recall(project, [source], algorithm)
+    row = rows.get(source.key)
     return Snapshot(
-        path, absolute, algorithm, FILE, clock_ns=clock_ns, sources=[source], entry=entry
+        path,
+        absolute,
+        algorithm,
+        FILE,
+        clock_ns=clock_ns,
+        sources=[source],
+        entry=entry,
+        remembered=row is not None and (row.flushed or not is_old(folder, clock_ns)),
     )
 
 
@@ -173,8 +184,17 @@ def load_sources(project: Project, snapshot: Snapshot) -> list[Source]:
     return snapshot.sources
 
 
-def _recall(project: Project, sources: list[Source], algorithm: str) -> None:
-    """Fills in the digests of files whose stats are as they were."""
+def foresee(project: Project, outs: Iterable[tuple[str, str]]) -> None:
+    """Says what will be looked at, (root-relative path, algorithm): one query then serves all."""
+    paths: dict[str, list[str]] = {}
+    for path, algorithm in outs:
+        paths.setdefault(algorithm, []).append(project.absolute(path))
+    for algorithm, group in paths.items():
+        project.statcache.foresee(group, algorithm)
+
+
+def _recall(project: Project, sources: list[Source], algorithm: str) -> dict[str, FolderRow]:
+    """Fills in the digests of files whose stats are as they were; returns what was known."""
     rows = project.statcache.folders([source.key for source in sources], algorithm)
     width = FIELDS * 8
     for source in sources:
@@ -193,6 +213,7 @@ def _recall(project: Project, sources: list[Source], algorithm: str) -> None:
                 at = index * DIGEST_SIZE
                 source.digests[at : at + DIGEST_SIZE] = found[1]
                 source.settled[index] = 1
+    return rows
 
 
 def measure(project: Project, snapshot: Snapshot, progress: Progress) -> Snapshot:
@@ -211,7 +232,8 @@ def measure_entries(project: Project, snapshot: Snapshot, progress: Progress) ->
     hash_unknown(sources, snapshot.algorithm, snapshot.clock_ns, progress)
     if read or snapshot.digest is None:
         conclude(project, snapshot)
-        remember(project, snapshot, flushed=False)
+        if read or not snapshot.remembered:
+            remember(project, snapshot, flushed=False)
     return snapshot
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pannier.core.errors import BadTarget
 from pannier.core.path import is_within, join
+from pannier.core.record import dataclass
 from pannier.core.stage import Stage
 from pannier.formats import pointer
 from pannier.project.index import (
@@ -48,6 +48,22 @@ class TargetOptions:
 
 
 ALL_TARGETS = TargetOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionOptions:
+    """Which other revisions to take data from, beside the workspace."""
+
+    all_branches: bool = False
+    all_tags: bool = False
+    all_commits: bool = False
+
+    @property
+    def any(self) -> bool:
+        return self.all_branches or self.all_tags or self.all_commits
+
+
+WORKSPACE_ONLY = RevisionOptions()
 
 
 def root_relative(project: Project, cwd: str, target: str) -> str:

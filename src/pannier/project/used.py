@@ -5,34 +5,20 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from pannier.core.digest import Digest
 from pannier.core.errors import PannierError
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
+from pannier.core.record import dataclass, field
 from pannier.core.stage import Stage
 from pannier.formats.ignore import IgnoreRules
 from pannier.project import revisions
 from pannier.project.index import Index, OutRef, parse_stage_file
 from pannier.project.project import Project
+from pannier.project.targets import WORKSPACE_ONLY as WORKSPACE_ONLY
+from pannier.project.targets import RevisionOptions as RevisionOptions
 from pannier.project.targets import Selected, TargetOptions, select_outs
-
-
-@dataclass(frozen=True, slots=True)
-class RevisionOptions:
-    """Which other revisions to take data from, beside the workspace."""
-
-    all_branches: bool = False
-    all_tags: bool = False
-    all_commits: bool = False
-
-    @property
-    def any(self) -> bool:
-        return self.all_branches or self.all_tags or self.all_commits
-
-
-WORKSPACE_ONLY = RevisionOptions()
 
 
 @dataclass(slots=True)

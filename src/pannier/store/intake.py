@@ -10,11 +10,11 @@ import errno
 import os
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import accumulate
 
 from pannier.core.errors import FileChanged, NoSpace
 from pannier.core.events import Progress
+from pannier.core.record import dataclass
 from pannier.disk import batches, fsio
 from pannier.disk.link import COPY, HARDLINK, REFLINK, SYMLINK
 from pannier.disk.pool import Pool

@@ -8,16 +8,16 @@ staging folders, `quarantine/` what turned out to be damaged. The root is `<cach
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from array import array
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
 
 from pannier.core.digest import MD5
 from pannier.core.errors import CorruptObject, MissingObject
+from pannier.core.hashes import blake2b
 from pannier.core.manifest import Manifest, parse_manifest
+from pannier.core.record import dataclass, field
 from pannier.disk import batches, fsio
 from pannier.disk.hashing import hash_bytes
 from pannier.disk.pool import BATCH, Pool
@@ -89,7 +89,7 @@ class Store:
             newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
         if not newest or (racy_after_ns is not None and newest > racy_after_ns):
             return b""
-        return hashlib.blake2b(times.tobytes(), digest_size=16).digest()
+        return blake2b(times.tobytes(), digest_size=16).digest()
 
     def is_flushed(self, name: str) -> bool:
         """True when this process itself put the object and flushed it."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import time
 from collections.abc import Collection, Iterable
 from types import TracebackType
 
+from pannier.core.pattern import pattern
 from pannier.disk import batches, fsio
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
@@ -20,7 +20,7 @@ from pannier.store.objects import Store
 
 _OLD_S = 24 * 3600
 _FLUSHED_AFTER_NS = 600_000_000_000
-_OURS = re.compile(r"([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\Z")
+_OURS = pattern(r"([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\Z")
 
 
 class Staging:

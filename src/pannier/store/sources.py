@@ -6,10 +6,10 @@ import errno
 import os
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from pannier.core.errors import FileChanged
 from pannier.core.events import Progress
+from pannier.core.record import dataclass, field
 from pannier.disk import batches, fsio
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import FIELDS, STAT_BYTES, Folder

@@ -11,18 +11,21 @@ is compared by comparing two byte strings. Plain columns, never pickle.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 import struct
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
+from pannier.core.hashes import blake2b
+from pannier.core.record import dataclass, field
 from pannier.disk import fsio
 from pannier.disk.walk import STAT_BYTES
 
 _VERSION = 1
+_MOST_WAITING = 1000
+_AT_ONCE = 500
+"""Keys in one query."""
 DIGEST_SIZE = 16
 UNKNOWN = bytes(DIGEST_SIZE)
 OBJECTS = "object"
@@ -106,6 +109,8 @@ class StatCache:
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._boot = _boot_id()
+        self._waiting: list[tuple[str, Sequence[tuple[object, ...]]]] = []
+        self._foreseen: dict[tuple[str, str], FolderRow | None] = {}
 
     def _open(self) -> sqlite3.Connection:
         if self._db is not None:
@@ -167,13 +172,26 @@ class StatCache:
 
     # -- folders ----
 
+    def foresee(self, paths: Sequence[str], algorithm: str) -> None:
+        """Says for what `folders` will be called, one path at a time: all are read with one query.
+
+        Each row is given out once, so nothing read here can be older than a later `put_folders`.
+        """
+        if len(paths) > 1:
+            found = self.folders(paths, algorithm)
+            self._foreseen |= {(path, algorithm): found.get(path) for path in paths}
+
     def folders(self, paths: Sequence[str], algorithm: str) -> dict[str, FolderRow]:
         """The valid rows among paths (absolute)."""
+        if len(paths) == 1 and (key := (paths[0], algorithm)) in self._foreseen:
+            row = self._foreseen.pop(key)
+            return {} if row is None else {paths[0]: row}
         found: dict[str, FolderRow] = {}
+        self._write_waiting()
         try:
             db = self._open()
-            for start in range(0, len(paths), 500):
-                keys = [os.fsencode(path) for path in paths[start : start + 500]]
+            for start in range(0, len(paths), _AT_ONCE):
+                keys = [os.fsencode(path) for path in paths[start : start + _AT_ONCE]]
                 marks = ",".join("?" * len(keys))
                 rows = db.execute(
                     "select path, names, stats, digests, boot, sum from folders "
@@ -196,10 +214,11 @@ class StatCache:
     ) -> None:
         """Remembers folders. flushed: their files' bytes are known to survive a power loss."""
         boot = "" if flushed else self._boot
-        self._write(
-            "insert or replace into folders values (?,?,?,?,?,?,?)",
-            (self._folder_values(path, row, algorithm, boot) for path, row in rows),
-        )
+        values = []
+        for path, row in rows:
+            self._foreseen.pop((path, algorithm), None)
+            values.append(self._folder_values(path, row, algorithm, boot))
+        self._write("insert or replace into folders values (?,?,?,?,?,?,?)", values)
 
     @staticmethod
     def _folder_values(
@@ -213,6 +232,7 @@ class StatCache:
     # -- whole trees ----
 
     def tree(self, path: str, algorithm: str) -> TreeRow | None:
+        self._write_waiting()
         try:
             row = (
                 self._open()
@@ -247,6 +267,7 @@ class StatCache:
 
     def links(self) -> list[tuple[str, str, str]]:
         """(absolute path, hex, algorithm) of outputs that add and checkout put into place."""
+        self._write_waiting()
         try:
             rows = self._open().execute("select path, hex, algorithm from links").fetchall()
         except sqlite3.DatabaseError as error:
@@ -257,20 +278,35 @@ class StatCache:
     def put_links(self, rows: Iterable[tuple[str, str, str]]) -> None:
         self._write(
             "insert or replace into links values (?,?,?)",
-            ((os.fsencode(path), name, algorithm) for path, name, algorithm in rows),
+            [(os.fsencode(path), name, algorithm) for path, name, algorithm in rows],
         )
 
     def drop_links(self, paths: Iterable[str]) -> None:
-        self._write("delete from links where path = ?", ((os.fsencode(path),) for path in paths))
+        self._write("delete from links where path = ?", [(os.fsencode(path),) for path in paths])
 
     # -- the rest ----
 
-    def _write(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Rows that come one at a time wait for each other: a transaction costs more than they.
+
+        They are written before anything is asked, and at the latest by `close`. A process that is
+        killed before has forgotten something, no more.
+        """
+        if rows:
+            self._waiting.append((statement, rows))
+        if len(rows) > 1 or len(self._waiting) >= _MOST_WAITING:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
         try:
             db = self._open()
             db.execute("begin immediate")
             try:
-                db.executemany(statement, rows)
+                for statement, rows in waiting:
+                    db.executemany(statement, rows)
             except BaseException:
                 db.execute("rollback")
                 raise
@@ -281,13 +317,14 @@ class StatCache:
             self._broken(error)
 
     def close(self) -> None:
+        self._write_waiting()
         if self._db is not None:
             self._db.close()
             self._db = None
 
 
 def _sum(*columns: bytes | str) -> bytes:
-    hasher = hashlib.blake2b(digest_size=8)
+    hasher = blake2b(digest_size=8)
     for column in columns:
         data = column.encode() if isinstance(column, str) else column
         hasher.update(len(data).to_bytes(8, "little"))
@@ -297,7 +334,7 @@ def _sum(*columns: bytes | str) -> bytes:
 
 def fingerprint(parts: Iterable[tuple[str, Sequence[str], array[int]]]) -> bytes:
     """One value for a whole tree: of every folder's path, names and stats, in listing order."""
-    hasher = hashlib.blake2b(digest_size=16)
+    hasher = blake2b(digest_size=16)
     for path, names, stats in parts:
         head = "/".join((path, "", *names)).encode("utf-8", "surrogateescape")
         hasher.update(b"%d %d " % (len(head), len(stats)))

@@ -10,12 +10,12 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from pannier.core.digest import LEGACY
 from pannier.core.errors import AccessDenied, CorruptObject, TransportError
 from pannier.core.events import Progress, Task
 from pannier.core.plan import TransferPlan
+from pannier.core.record import dataclass, field
 from pannier.disk import fsio
 from pannier.disk.hashing import hex_of_file
 from pannier.store.objects import Store

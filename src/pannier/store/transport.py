@@ -23,8 +23,9 @@ The contract that every transport keeps, and that `tests/contract/` checks again
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
+
+from pannier.core.record import dataclass, field
 
 OnBytes = Callable[[int], None]
 """Called with the number of bytes that just travelled."""

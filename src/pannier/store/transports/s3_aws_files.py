@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from pannier.core.errors import ConfigError
+from pannier.core.record import dataclass, field
 
 _NEEDS_BOTOCORE = (
     "role_arn",

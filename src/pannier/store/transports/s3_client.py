@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from pannier import __version__
 from pannier.core.errors import ConfigError
+from pannier.core.record import dataclass
 from pannier.store.transports.s3_config import Options, Settings, resolve, with_region
 from pannier.store.transports.s3_credentials import Credentials
 from pannier.store.transports.s3_errors import Place

@@ -10,10 +10,10 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from pannier.core.errors import ConfigError
+from pannier.core.record import dataclass, field, replace
 from pannier.store.transport import RemoteConfig
 from pannier.store.transports.s3_aws_files import AwsFiles, Keys, read_sections
 

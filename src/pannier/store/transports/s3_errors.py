@@ -7,7 +7,6 @@ code, and its message where it is not about credentials.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from pannier.core.errors import (
     AccessDenied,
@@ -16,6 +15,7 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
+from pannier.core.record import dataclass, field
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,60})</Code>")
