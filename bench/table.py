@@ -80,7 +80,8 @@ def tables(results: dict[str, dict[str, list[Figures]]], about: dict[str, object
         )
     parts = [
         f"{about['date']}, {about['cores']} cores, {int(str(about['memory_bytes'])) >> 30} GiB, "
-        f"Linux {about['kernel']}, Python {about['python']}, ground: {about['ground']}; "
+        f"Linux {about['kernel']}, Python {about['python']}, ground: {about['ground']}, "
+        f"S3: {about.get('s3', 'swift')}; "
         f"medians of {about['runs']} interleaved runs, warm page cache, scale {about['scale']}; "
         f"DVC {about['dvc']}, Pannier {about['ours']}. In brackets the floor; **bold** misses it.",
         "Seconds:",

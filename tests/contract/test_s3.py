@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from pannier.core.errors import (
 )
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry, RemoteConfig, Transport
+from pannier.store.transports.s3 import S3Transport
 from pannier.store.transports.s3_config import read_options, resolve
 from pannier.store.transports.s3_errors import Place
 from pannier.store.transports.s3_region import bucket_region
@@ -92,13 +94,40 @@ def test_making_a_transport_asks_nobody(canned_s3: Canned) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["acl", "grant_read", "grant_read_acp", "grant_write_acp", "grant_full_control"]
+    ("option", "value", "header"),
+    [
+        ("acl", "bucket-owner-full-control", "x-amz-acl"),
+        ("grant_read", "id=1,id=2", "x-amz-grant-read"),
+        ("grant_read_acp", "id=1", "x-amz-grant-read-acp"),
+        ("grant_write_acp", "id=1", "x-amz-grant-write-acp"),
+        ("grant_full_control", "id=1", "x-amz-grant-full-control"),
+    ],
 )
-def test_an_option_that_cannot_be_sent_is_refused(option: str) -> None:
-    error = failure(lambda: at("http://localhost:1", **{option: "public-read"}))
+def test_who_may_read_a_new_object_is_said_with_it_and_signed(
+    canned_s3: Canned, local: Path, option: str, value: str, header: str
+) -> None:
+    server = canned_s3(lambda request: Answer(200, headers={"ETag": '"0"'}))
+    transport = at(server.endpoint, **{option: value})
+    (local / "f").write_bytes(b"x" * 100)
+
+    transport.write("a/b", b"x")
+    results = list(transport.upload_many([(str(local / "f"), "a/c", "")], 2, nothing))
+
+    assert [None] == [result.error for result in results]
+    puts = [request for request in server.requests if request.method == "PUT"]
+    assert 2 == len(puts)
+    for request in puts:
+        sent = {name.lower(): text for name, text in request.headers.items()}
+        assert value == sent[header]
+        signed = sent["authorization"].split("SignedHeaders=")[1].split(",")[0].split(";")
+        assert header in signed
+
+
+def test_an_acl_and_a_grant_exclude_each_other() -> None:
+    error = failure(lambda: at("http://localhost:1", acl="private", grant_read="id=1"))
 
     assert isinstance(error, ConfigError)
-    assert f"'{option}'" in str(error)
+    assert "mutually exclusive" in str(error)
 
 
 # -- no rights, no bucket ----
@@ -391,6 +420,47 @@ def test_an_upload_of_wrong_bytes_is_aborted_on_the_server(bucket: Bucket, local
     assert [] == bucket.server.unfinished_uploads(bucket.name)
 
 
+UPLOADER = """
+import sys
+from pannier.store.schemes import open_transport
+from pannier.store.transport import RemoteConfig
+url, path, *pairs = sys.argv[1:]
+options = dict(pair.split("=", 1) for pair in pairs)
+transport = open_transport(RemoteConfig("far", url, options))
+print([result.error for result in transport.upload_many([(path, "big", "")], 2, lambda n: None)])
+"""
+
+
+def killed_upload(bucket: Bucket, local: Path) -> None:
+    """Kills a process while it uploads a big file; its parts stay on the server."""
+    with open(local / "big", "wb") as file:
+        file.truncate(200 * MIB)
+    config = bucket.config
+    pairs = [f"{name}={value}" for name, value in config.options.items()]
+    command = [sys.executable, "-c", UPLOADER, config.url, str(local / "big"), *pairs]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while not bucket.server.unfinished_uploads(bucket.name):
+            assert process.poll() is None, process.stdout
+        process.kill()
+
+
+def test_what_a_killed_push_left_is_given_up_when_it_is_old(bucket: Bucket, local: Path) -> None:
+    killed_upload(bucket, local)
+    source = local / "other"
+    source.write_bytes(os.urandom(9 * MIB))
+    younger = bucket.transport()
+
+    assert {} == errors(younger.upload_many([(str(source), "other", "")], 2, nothing))
+    assert 1 == len(bucket.server.unfinished_uploads(bucket.name))
+
+    later = bucket.transport()
+    assert isinstance(later, S3Transport)
+    later.stale_after = timedelta(0)
+    assert {} == errors(later.upload_many([(str(source), "other", "")], 2, nothing))
+    assert [] == bucket.server.unfinished_uploads(bucket.name)
+    assert source.read_bytes() == younger.read("other")
+
+
 def test_bytes_are_signed_so_that_the_server_refuses_others(canned_s3: Canned, local: Path) -> None:
     server = canned_s3(lambda request: Answer(200, b"", {"ETag": '"e"'}))
 
@@ -678,6 +748,22 @@ def test_customer_keys_open_what_they_closed(ceph_place: Bucket, local: Path) ->
     assert {} == errors(down.values())
     assert source.read_bytes() == (local / "1").read_bytes() == (local / "2").read_bytes()
     assert isinstance(failure(lambda: ceph_place.transport().read("a")), PannierError)
+
+
+@pytest.mark.long
+def test_an_object_written_for_all_is_read_without_keys(ceph_place: Bucket, local: Path) -> None:
+    source = local / "source"
+    source.write_bytes(os.urandom(20 * MIB))
+    ours = open_transport(ceph_place.config_with(acl="public-read"))
+
+    assert {} == errors(ours.upload_many([(str(source), "big", "")], 2, nothing))
+    ours.write("small", b"x")
+
+    config = ceph_place.config_with(
+        without=("access_key_id", "secret_access_key"), allow_anonymous_login="true"
+    )
+    assert b"x" == open_transport(config).read("small")
+    assert source.read_bytes() == open_transport(config).read("big")
 
 
 @pytest.mark.long

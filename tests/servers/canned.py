@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,7 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,12 @@ def s3_error(status: int, code: str, message: str = "", more: str = "") -> Answe
 
 
 class CannedServer:
-    """Calls `answer` for every request. requests: those that came."""
+    """Calls `answer` for every request. requests: those that came.
 
-    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+    tls: the file with certificate and key to answer https with, for the name localhost.
+    """
+
+    def __init__(self, answer: Callable[[Request], Answer], tls: Path | None = None) -> None:
         self.requests: list[Request] = []
         seen = self.requests
 
@@ -42,8 +48,8 @@ class CannedServer:
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                request = Request(self.command, self.path, dict(self.headers))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                request = Request(self.command, self.path, dict(self.headers), body)
                 seen.append(request)
                 given = answer(request)
                 length = len(given.body) if given.promised is None else given.promised
@@ -62,9 +68,14 @@ class CannedServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        scheme, host = ("http", "127.0.0.1") if tls is None else ("https", "localhost")
+        self.endpoint = f"{scheme}://{host}:{self._server.server_port}"
 
     def close(self) -> None:
         self._server.shutdown()

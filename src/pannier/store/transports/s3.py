@@ -12,6 +12,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pannier.core.errors import (
@@ -58,6 +59,8 @@ class S3Transport:
         self._connection: Connection | None = None
         self._odd: OddKeys | None = None
         self._bucket_seen = False
+        self._swept = False
+        self.stale_after = timedelta(days=1)
         self._big = threading.BoundedSemaphore(_BIG_AT_ONCE)
         self._whole = threading.BoundedSemaphore(_WHOLE_AT_ONCE)
 
@@ -84,7 +87,7 @@ class S3Transport:
 
     def write(self, key: str, data: bytes) -> None:
         full = self._prefix + key
-        if is_odd(full):
+        if is_odd(full) or self._options.access:
             md5 = hashlib.md5(data, usedforsecurity=False).digest()
             self._call_odd(key, lambda odd: odd.write(full, data, md5))
         else:
@@ -261,7 +264,7 @@ class S3Transport:
         self, path: str, key: str, expected: str, stop: threading.Event, on_bytes: OnBytes
     ) -> tuple[str, int]:
         full = self._prefix + key
-        if is_odd(full):
+        if is_odd(full) or self._options.access:
             done = self._call_odd(key, lambda odd: odd.upload(full, path, expected))
             on_bytes(done[1])
             return done
@@ -291,6 +294,7 @@ class S3Transport:
     ) -> tuple[str, int]:
         """Sends a big file in parts at the same time. What raises here aborts it on the server."""
         at = self._open()
+        self._abort_stale()
         part_size = max(_PART, -(-os.fstat(fd).st_size // _PARTS_MAX))
         parts = Parts(fd, path, part_size, expected, stop, on_bytes)
         at.obstore.put(
@@ -307,6 +311,18 @@ class S3Transport:
                 f"{at.place.server} holds {there} of {parts.size} bytes of '{full}'"
             )
         return parts.md5, parts.size
+
+    def _abort_stale(self) -> None:
+        """Before the first big upload: gives up those that a killed push left a day ago or more.
+
+        Not every server can list them, and not every key may: then they stay.
+        """
+        with self._lock:
+            if self._swept:
+                return
+            self._swept = True
+        with contextlib.suppress(Exception):
+            self._odd_keys().abort_stale(self._prefix, datetime.now(UTC) - self.stale_after)
 
     def _download(
         self, key: str, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes

@@ -17,7 +17,12 @@ from pannier.core.record import dataclass, field, replace
 from pannier.store.transport import RemoteConfig
 from pannier.store.transports.s3_aws_files import AwsFiles, Keys, read_sections
 
-_CANNOT_SEND = ("acl", "grant_read", "grant_read_acp", "grant_write_acp", "grant_full_control")
+_GRANTS = {
+    "grant_read": "GrantRead",
+    "grant_read_acp": "GrantReadACP",
+    "grant_write_acp": "GrantWriteACP",
+    "grant_full_control": "GrantFullControl",
+}
 _ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 _READ_TIMEOUT_S = _CONNECT_TIMEOUT_S = 60
 
@@ -27,7 +32,8 @@ class Options:
     """What the remote's own options say; nothing is read from elsewhere.
 
     prefix: of all keys, "" or ending in '/'. verify: of TLS certificates: True, False, or the
-    path of a file with those to trust. sse_customer_key: base64.
+    path of a file with those to trust. sse_customer_key: base64. access: who else may do what with
+    new objects, as arguments of botocore's PutObject.
     """
 
     name: str
@@ -47,6 +53,7 @@ class Options:
     sse_customer_key: str | None = field(repr=False)
     read_timeout_s: int
     connect_timeout_s: int
+    access: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +83,6 @@ class Settings:
 
 def read_options(config: RemoteConfig) -> Options:
     """Checks a remote's options. Raises ConfigError for what is wrong or cannot be done here."""
-    for option in _CANNOT_SEND:
-        if config.get(option):
-            raise ConfigError(
-                f"the option '{option}' of remote '{config.name}' is not supported: objects would "
-                "be written without it",
-                hint=f"give the bucket a policy in its place, then "
-                f"'dvc remote modify --unset {config.name} {option}'",
-            )
     url = urlsplit(config.url)
     if not url.netloc or "@" in url.netloc:
         raise ConfigError(f"the URL of remote '{config.name}' must be like s3://bucket/path")
@@ -114,6 +113,7 @@ def read_options(config: RemoteConfig) -> Options:
         sse_customer_key=customer_key,
         read_timeout_s=_seconds(config, "read_timeout", _READ_TIMEOUT_S),
         connect_timeout_s=_seconds(config, "connect_timeout", _CONNECT_TIMEOUT_S),
+        access=_access_of(config),
     )
 
 
@@ -168,6 +168,14 @@ def _encryption_of(config: RemoteConfig, customer_key: str | None) -> str | None
     if sse and sse not in _ENCRYPTIONS:
         raise ConfigError(f"'sse' must be one of {', '.join(_ENCRYPTIONS)}, it is '{sse}'")
     return sse or ("aws:kms" if config.get("sse_kms_key_id") else None)
+
+
+def _access_of(config: RemoteConfig) -> dict[str, str]:
+    grants = {name: value for option, name in _GRANTS.items() if (value := config.get(option))}
+    acl = config.get("acl")
+    if acl and grants:
+        raise ConfigError("`acl` and `grant_*` AWS S3 config options are mutually exclusive")
+    return {"ACL": acl} if acl else grants
 
 
 def _seconds(config: RemoteConfig, option: str, default: int) -> int:

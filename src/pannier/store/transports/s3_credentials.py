@@ -159,7 +159,8 @@ def _explain_search(error: Exception, place: Place) -> PannierError:
         return error
     name = type(error).__name__
     of = f" of profile '{place.profile}'" if place.profile else ""
-    if name.startswith(_LOG_IN) or any(word in name for word in _LOG_IN):
+    refused_by_sts = str(getattr(error, "operation_name", "")).startswith("AssumeRole")
+    if not refused_by_sts and any(word in name for word in _LOG_IN):
         profile = f" --profile {place.profile}" if place.profile else ""
         return AccessDenied(
             f"the log-in{of} for '{place.url}' is missing or has expired",

@@ -1,7 +1,8 @@
-"""S3 keys that obstore refuses or would quietly rename, done through botocore.
+"""What obstore cannot do, done through botocore: odd keys, access rights, uploads left behind.
 
 obstore takes a key for a path: it raises on empty parts, '.', '..' and control characters, and
-drops a slash at either end. Such keys exist in buckets that other programs wrote.
+drops a slash at either end. Such keys exist in buckets that other programs wrote. It sends no
+`x-amz-acl` or `x-amz-grant-*` that is signed, and cannot list unfinished uploads.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from pannier.core.errors import CorruptObject
+from pannier.core.errors import CorruptObject, TransportError
 from pannier.disk import fsio
 from pannier.disk.hashing import md5_of_fd
 from pannier.store.transport import OnBytes
@@ -22,6 +24,8 @@ from pannier.store.transports.s3_config import Options
 
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|[\0-\x1f\x7f]")
 _BLOCK = 1 << 20
+_WHOLE_MAX = 5 << 30
+"""The protocol's limit for an upload in one request."""
 
 
 def is_odd(key: str) -> bool:
@@ -45,6 +49,7 @@ class OddKeys:
             self._extra = {"ServerSideEncryption": options.sse}
             if options.sse_kms_key_id:
                 self._extra["SSEKMSKeyId"] = options.sse_kms_key_id
+        self._extra |= options.access
 
     def size_of(self, key: str) -> int:
         answer = self._client.head_object(Bucket=self._bucket, Key=key, **self._customer)
@@ -85,6 +90,10 @@ class OddKeys:
                 fsio.fail(error, path)
             if expected and md5.hex() != expected:
                 raise CorruptObject(expected, found=md5.hex(), where=f"'{path}'")
+            if size > _WHOLE_MAX:
+                raise TransportError(
+                    f"'{path}' is bigger than 5 GiB, which cannot be sent with 'acl' or 'grant_*'"
+                )
             self.write(key, file, md5)
         return md5.hex(), size
 
@@ -97,6 +106,23 @@ class OddKeys:
             for block in answer["Body"].iter_chunks(_BLOCK):
                 sink.add(block)
             return sink.finish(int(answer["ContentLength"]), expected, f"'{key}'")
+
+    def abort_stale(self, prefix: str, before: datetime) -> list[str]:
+        """Gives up unfinished uploads below a prefix that were begun before a time.
+
+        A killed push leaves the parts it sent: nobody sees them, but they are paid for. Returns
+        the keys. What others began a short time ago has to stay: they may still be sending.
+        """
+        aborted = []
+        pages = self._client.get_paginator("list_multipart_uploads")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            for upload in page.get("Uploads", ()):
+                if upload["Initiated"] <= before:
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    aborted.append(upload["Key"])
+        return aborted
 
     def delete(self, key: str) -> None:
         self._client.delete_object(Bucket=self._bucket, Key=key)
