@@ -79,6 +79,7 @@ COMMANDS: dict[str, Command] = {
         "",
         1,
     ),
+    "gc": Command("gc", "Garbage collect unused objects from cache or remote storage.", PROJECT),
     "git-hook": Command("git_hook", "Run GIT hook.", hidden=True),
     "init": Command(
         "init", "Initialize DVC repository.", prefix="failed to initiate DVC - ", code=1
