@@ -295,21 +295,20 @@ def _carry_out(
     mark = ""
     for store in stores:
         plan = plans[store.algorithm]
-        mark = mark or _new_mark(stores, store, options)
-        task = progress.task("Removing unused objects", plan.total)
-        report.trashed += trash.take_out(store, plan, mark, task)
-        task.close()
         clock_ns = _clock_ns(store, options)
         reuse.forget_before(store, clock_ns - max(kept_ns, _GRACE_H * _HOUR_NS))
         if not options.now:
             report.emptied += _empty([store], clock_ns - kept_ns, progress)
+        mark = mark or _new_mark(stores, clock_ns)
+        task = progress.task("Removing unused objects", plan.total)
+        report.trashed += trash.take_out(store, plan, mark, task)
+        task.close()
     if options.now:
         report.emptied += _empty(stores, None, progress)
 
 
-def _new_mark(stores: Sequence[Store], store: Store, options: GcOptions) -> str:
+def _new_mark(stores: Sequence[Store], clock_ns: int) -> str:
     """A name for the trash of this run that no run had before."""
-    clock_ns = _clock_ns(store, options)
     taken = {mark for one in stores for mark in trash.marks(one)}
     while (mark := trash.mark_of(clock_ns)) in taken:
         clock_ns += 1000

@@ -7,6 +7,7 @@ store or in the trash: the next run goes on (docs/durability.md, section 3.5).
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -142,7 +143,9 @@ def _remove(folder: str, task: Task) -> int:
 def _drop_folder(folder: str) -> None:
     try:
         fsio.rmdir(folder)
-    except OSError:
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
         return  # somebody keeps something of his own there
     fsio.sync_dir(os.path.dirname(folder))
 

@@ -107,7 +107,7 @@ def run(ctx: Context, opts: Options) -> int:
     for removed in report.removed:
         _tell(ctx, removed)
     if not opts.dry:
-        _tell_trash(ctx, report)
+        _tell_trash(ctx, report, now=opts.now)
     if report.spared:
         ctx.ui.hint(
             f"{_objects(report.spared)} that nothing uses stayed, because they are younger than"
@@ -188,11 +188,11 @@ def _tell(ctx: Context, removed: Removed) -> None:
         ctx.ui.write("No unused cache to remove from remote.")
 
 
-def _tell_trash(ctx: Context, report: GcReport) -> None:
+def _tell_trash(ctx: Context, report: GcReport, *, now: bool) -> None:
     program = ctx.program
     if report.emptied:
         ctx.ui.hint(f"{_objects(report.emptied)} left the trash for good")
-    elif report.trashed:
+    if report.trashed and not now:
         ctx.ui.hint(
             f"they lie in the trash: '{program} gc --undo' brings them back, '{program} gc --now'"
             " frees the space at once; a later gc does it by itself"
