@@ -102,6 +102,10 @@ COMMANDS: dict[str, Command] = {
 CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJECT)
 """Not a command of its own: what `status --cloud` loads."""
 
+CACHE_VERIFY = Command("cache_verify", "Read the cache and compare it with its names.", PROJECT)
+REMOTE_VERIFY = Command("remote_verify", "Read a remote and compare it with its names.", PROJECT)
+"""What `cache verify` and `remote verify` load."""
+
 NAMES: dict[str, str] = {
     spoken: name for name, command in COMMANDS.items() for spoken in (name, *command.aliases)
 }

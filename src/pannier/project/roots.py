@@ -104,6 +104,13 @@ def collect_roots(project: Project, scope: Scope, progress: Progress, roots: Roo
     task.close()
 
 
+def workspace_roots(project: Project) -> Roots:
+    """What the workspace's pointers and lock files name. Raises InvalidFile."""
+    roots = Roots()
+    _add(roots, load_index(project).outs(), "")
+    return roots
+
+
 def _failed(name: str, error: PannierError) -> PannierError:
     hint = "nothing was removed; mend it, or bring it back with Git"
     if name != "workspace":

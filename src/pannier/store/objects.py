@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pannier.core.digest import MD5
+from pannier.core.digest import MD5, is_object_name
 from pannier.core.errors import CorruptObject, MissingObject
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.disk import batches, fsio
@@ -259,6 +259,14 @@ class Store:
             return None
         return target
 
+    def quarantined(self) -> set[str]:
+        """Names of the objects that lie in quarantine."""
+        try:
+            found = os.listdir(f"{self.root}/quarantine")
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+        return {name for name in map(name_of_quarantined, found) if is_object_name(name)}
+
     # -- writing ----
 
     def make_dir(self, path: str) -> None:
@@ -282,6 +290,11 @@ class Store:
         for path in paths:
             self.make_dir(path)
         return paths
+
+
+def name_of_quarantined(file: str) -> str:
+    """The object that `<name>.<random>` in a quarantine was."""
+    return file.rpartition(".")[0]
 
 
 def _by_prefix(names: list[str]) -> dict[str, array[int]]:
