@@ -1,4 +1,4 @@
-"""Batches of garbage collection and verification, in this process or in `pool`'s workers.
+"""Batches of garbage collection and verification.
 
 Columns as in `batches`: names go in, one outcome a name comes out.
 """
@@ -7,34 +7,40 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
-from array import array
+from typing import TypeAlias
 
-from pannier.disk import fsio
+from pannier.core.digest import MD5
+from pannier.disk import faults, fsio
 from pannier.disk.hashing import digest_of_fd
-from pannier.disk.walk import stat_key
 
 DONE, EXISTS, GONE, WRONG, UNREADABLE = range(5)
 """Outcomes for one object."""
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-_NO_STATS = (0, 0, 0, 0)
+_AT_ONCE = 1 << 16
+
+Notes: TypeAlias = list[tuple[int, str]]
+"""(index, what was found instead)."""
 
 
-def move_out_batch(root: str, names: list[str], folder: str) -> bytes:
+def move_out_batch(root: str, folder: str, names: list[str]) -> bytes:
     """Moves objects into a flat folder, each under its whole name: DONE or GONE."""
-    outcomes = bytearray()
-    for name in names:
+    outcomes = bytearray(len(names))  # DONE
+    rename, traced = os.rename, faults.traced
+    for index, name in enumerate(names):
+        source, target = f"{root}/{name[:2]}/{name[2:]}", f"{folder}/{name}"
+        if traced:
+            faults.point("rename", source, target)
         try:
-            fsio.replace(f"{root}/{name[:2]}/{name[2:]}", f"{folder}/{name}")
+            rename(source, target)
         except FileNotFoundError:
-            outcomes.append(GONE)
-        else:
-            outcomes.append(DONE)
+            outcomes[index] = GONE
     return bytes(outcomes)
 
 
-def move_back_batch(folder: str, names: list[str], root: str) -> bytes:
+def move_back_batch(folder: str, root: str, names: list[str]) -> bytes:
     """Moves objects from a flat folder to where they belong: DONE, EXISTS or GONE."""
     outcomes = bytearray()
     for name in names:
@@ -57,39 +63,40 @@ def remove_batch(folder: str, names: list[str]) -> int:
     return count
 
 
-def check_batch(
-    root: str, names: list[str], algorithm: str
-) -> tuple[bytes, bytes, list[tuple[int, str]]]:
+def check_batch(root: str, names: list[str], algorithm: str) -> tuple[bytes, int, Notes]:
     """Reads objects in full and hashes them, whatever is remembered about them.
 
-    Returns (outcomes DONE, GONE, WRONG or UNREADABLE; stats; (index, digest found or reason)).
+    Returns (outcomes DONE, GONE, WRONG or UNREADABLE; bytes read; the digest found or the reason,
+    for those that are not as they should be).
     """
-    outcomes, stats = bytearray(), array("q")
-    notes: list[tuple[int, str]] = []
+    outcomes, total = bytearray(len(names)), 0
+    notes: Notes = []
+    plain = algorithm == MD5
     for index, name in enumerate(names):
-        outcome, key, note = _check(f"{root}/{name[:2]}/{name[2:]}", name[:32], algorithm)
-        outcomes.append(outcome)
-        stats.extend(key)
-        if note:
-            notes.append((index, note))
-    return bytes(outcomes), stats.tobytes(), notes
-
-
-def _check(path: str, wanted: str, algorithm: str) -> tuple[int, tuple[int, ...], str]:
-    try:
-        fd = os.open(path, _READ)
-    except FileNotFoundError:
-        return GONE, _NO_STATS, ""
-    except OSError as error:
-        return UNREADABLE, _NO_STATS, _reason(error)
-    try:
-        found = os.fstat(fd)
-        digest = digest_of_fd(fd, found.st_size, algorithm)[0].hex()
-    except OSError as error:
-        return UNREADABLE, _NO_STATS, _reason(error)
-    finally:
-        os.close(fd)
-    return (DONE, stat_key(found), "") if digest == wanted else (WRONG, stat_key(found), digest)
+        try:
+            fd = os.open(f"{root}/{name[:2]}/{name[2:]}", _READ)
+            try:
+                data = os.read(fd, _AT_ONCE)
+                total += len(data)
+                if plain and len(data) < _AT_ONCE:  # all of it: most objects are small
+                    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                else:
+                    os.lseek(fd, 0, os.SEEK_SET)
+                    raw, size = digest_of_fd(fd, os.fstat(fd).st_size, algorithm)
+                    digest = raw.hex()
+                    total += size - len(data)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            outcomes[index] = GONE
+        except OSError as error:
+            outcomes[index] = UNREADABLE
+            notes.append((index, _reason(error)))
+        else:
+            if digest != name[:32]:
+                outcomes[index] = WRONG
+                notes.append((index, digest))
+    return bytes(outcomes), total, notes
 
 
 def _reason(error: OSError) -> str:

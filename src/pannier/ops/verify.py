@@ -82,11 +82,12 @@ def verify_cache(project: Project, options: VerifyOptions, progress: Progress) -
         there = set(store.listing())
         names = some_of(there, options.sample)
         task = progress.task("Verifying the cache", len(names))
-        checked = check_store(store, names, task)
+        lists = _lists(roots, store)
+        checked = check_store(store, names, task, set(lists))
         task.close()
         _count(report, len(there), checked)
         wrong = {damage.name for damage in checked.damaged}
-        manifests = {n: m for n in _lists(roots, store) if (m := _manifest(store, n)) is not None}
+        manifests = {n: m for n in lists if (m := _manifest(store, n)) is not None}
         damaged = list(checked.damaged)
         damaged += _absent(store, there | wrong, manifests, store.quarantined())
         repaired: dict[str, str] = {}

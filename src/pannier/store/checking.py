@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import os
 import random
-from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pannier.core.digest import LEGACY, is_object_name
 from pannier.core.errors import AccessDenied, CorruptObject, DiskError, NotThere, TransportError
 from pannier.core.events import Task
-from pannier.core.manifest import parse_manifest
+from pannier.core.manifest import Manifest, parse_manifest
 from pannier.disk import fsio, sweeping
 from pannier.disk.hashing import hex_of_file
 from pannier.disk.pool import BATCH, Pool, cpu_count
-from pannier.disk.walk import FIELDS
 from pannier.store.objects import Store, name_of_quarantined
 from pannier.store.remote import Remote
 from pannier.store.schemes import LOCAL, scheme_of
@@ -53,10 +51,13 @@ class Checked:
         self.damaged += other.damaged
 
 
-def check_store(store: Store, names: Sequence[str], task: Task) -> Checked:
+def check_store(
+    store: Store, names: Sequence[str], task: Task, keep: Collection[str] = ()
+) -> Checked:
     """Reads objects; those that are wrong are in quarantine afterwards, none is deleted.
 
-    A manifest whose digest is right but that is no list of files stays where it is.
+    A manifest whose digest is right but that is no list of files stays where it is. keep:
+    manifests that the store shall remember, because they are asked for next.
     """
     checked, wrong = _read_all(store.root, names, store.algorithm, task)
     for name, problem, readable in wrong:
@@ -66,16 +67,18 @@ def check_store(store: Store, names: Sequence[str], task: Task) -> Checked:
     for name in names:
         if name.endswith(".dir") and name not in known:
             with suppress(FileNotFoundError), open(store.path(name), "rb") as file:
-                checked.damaged += _unparsable(store.algorithm, name, file.read())
+                manifest, damage = _parsed(store.algorithm, name, file.read())
+                checked.damaged += damage
+                if manifest is not None and name in keep:
+                    store.keep_manifest(name, manifest)
     return checked
 
 
-def _unparsable(algorithm: str, name: str, data: bytes) -> list[Damage]:
+def _parsed(algorithm: str, name: str, data: bytes) -> tuple[Manifest | None, list[Damage]]:
     try:
-        parse_manifest(data, name)
+        return parse_manifest(data, name), []
     except CorruptObject as error:
-        return [Damage(algorithm, name, f"it is no list of files: {error.reason}")]
-    return []
+        return None, [Damage(algorithm, name, f"it is no list of files: {error.reason}")]
 
 
 def _read_all(
@@ -86,10 +89,10 @@ def _read_all(
     checked = Checked()
     wrong: list[tuple[str, str, bool]] = []
     with Pool(sweeping, len(calls)) as pool:
-        for number, (outcomes, stats, notes) in pool.map("check_batch", calls):
+        for number, (outcomes, size_bytes, notes) in pool.map("check_batch", calls):
             part = calls[number][1]
             checked.count += len(part) - outcomes.count(sweeping.GONE)
-            checked.size_bytes += sum(array("q", stats)[2::FIELDS])
+            checked.size_bytes += size_bytes
             for index, note in notes:
                 is_wrong = outcomes[index] == sweeping.WRONG
                 problem = f"its bytes have the digest {note}" if is_wrong else note
@@ -153,7 +156,7 @@ def check_remote(
             checked.damaged.append(Damage(algorithm, name, problem, moved))
         elif name.endswith(".dir"):
             with open(path, "rb") as file:
-                checked.damaged += _unparsable(algorithm, name, file.read())
+                checked.damaged += _parsed(algorithm, name, file.read())[1]
         fsio.remove_if_there(path)
     return checked
 

@@ -11,20 +11,22 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 from pannier.core.digest import is_object_name
 from pannier.core.events import Task
 from pannier.core.gc import GcPlan, split
 from pannier.disk import fsio, sweeping
-from pannier.disk.pool import BATCH, Pool
+from pannier.disk.pool import BATCH
 from pannier.store.objects import Store
 from pannier.store.publishing import flush_names
 
 _TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z\Z")
 _GONE = ".gone"
+T = TypeVar("T")
 
 
 def mark_of(clock_ns: int) -> str:
@@ -61,10 +63,10 @@ def take_out(store: Store, plan: GcPlan, mark: str, task: Task) -> int:
     moved = 0
     with fsio.barrier(store.root) as barrier:
         for names in (plan.manifests, plan.files):
-            outcomes = _spread(
-                "move_out_batch", names, lambda some: (store.root, some, folder), task
-            )
-            moved += sum(codes.count(sweeping.DONE) for codes in outcomes)
+            for _, codes in _spread(
+                partial(sweeping.move_out_batch, store.root, folder), names, task
+            ):
+                moved += codes.count(sweeping.DONE)
             # A manifest is gone for good before the first file that it names.
             _flush(store, barrier, names, folder)
     return moved
@@ -103,13 +105,10 @@ def _move_back(
 ) -> list[str]:
     """Returns the names that exist in the store."""
     met: list[str] = []
-    at = 0
-    for codes in _spread("move_back_batch", names, lambda some: (folder, some, store.root), task):
+    for some, codes in _spread(partial(sweeping.move_back_batch, folder, store.root), names, task):
         done.restored += codes.count(sweeping.DONE)
         if sweeping.EXISTS in codes:
-            some = names[at : at + len(codes)]
             met += [n for n, code in zip(some, codes, strict=True) if code == sweeping.EXISTS]
-        at += len(codes)
     return met
 
 
@@ -135,7 +134,8 @@ def _remove(folder: str, task: Task) -> int:
     manifests, files = split(_listed(folder))
     removed = 0
     for names in (manifests, files):
-        removed += sum(_spread("remove_batch", names, lambda part: (folder, part), task))
+        for _, count in _spread(partial(sweeping.remove_batch, folder), names, task):
+            removed += count
     _drop_folder(folder)
     return removed
 
@@ -157,13 +157,14 @@ def _flush(store: Store, barrier: fsio.Barrier, names: list[str], folder: str) -
 
 
 def _spread(
-    operation: str, names: list[str], call: Callable[[list[str]], tuple[object, ...]], task: Task
-) -> list[Any]:
-    """One result a batch of names, in the order of the names."""
-    parts = [names[at : at + BATCH] for at in range(0, len(names), BATCH)]
-    results: list[Any] = [None] * len(parts)
-    with Pool(sweeping, len(parts)) as pool:
-        for number, result in pool.map(operation, (call(part) for part in parts)):
-            results[number] = result
-            task.advance(len(parts[number]))
-    return results
+    operation: Callable[[list[str]], T], names: list[str], task: Task
+) -> Iterator[tuple[list[str], T]]:
+    """(some names, what an operation on them returned), until all are done.
+
+    Right here and not in worker processes: the kernel moves one file at a time between folders of
+    a file system, whoever asks.
+    """
+    for at in range(0, len(names), BATCH):
+        some = names[at : at + BATCH]
+        yield some, operation(some)
+        task.advance(len(some))
