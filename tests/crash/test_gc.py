@@ -98,10 +98,11 @@ def unsound(trial: Trial, after: Picture) -> list[str]:
     if trial.scene.name in KEEPS_ALL:
         gone = (old.keys() | trashed(before)) - stored.keys() - trashed(after).keys()
         found += [f"{name} is neither in the cache nor in the trash" for name in gone]
-    for name, data in there.items():
-        if name.endswith(".dir"):
-            absent = {entry["md5"] for entry in json.loads(data)} - there.keys()
-            found += [f"remote: {name} outlived its file {other}" for other in absent]
+    for where, objects in (("cache", stored), ("remote", there)):
+        for name, data in objects.items():
+            if name.endswith(".dir"):
+                absent = {entry["md5"] for entry in json.loads(data)} - objects.keys()
+                found += [f"{where}: {name} is there without its file {it}" for it in absent]
     return found
 
 
