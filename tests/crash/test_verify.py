@@ -271,3 +271,18 @@ def test_pointers_name_what_was_mended(world: World) -> None:
     assert before == world.object(name).read_bytes()
     assert "repaired from 'data'" in done.stdout
     assert json.loads(before)
+
+
+def test_a_file_that_was_edited_since_is_no_good_copy(world: World) -> None:
+    name = md5(b"alpha\n")
+    _damage_all(world, OBJECT_HOME)
+    _without_remote(world)
+    for path in ("data/a.txt", "data/sub/same as a"):
+        world.write(path, b"edited\n")
+
+    done = world.run("cache", "verify", "--repair")
+
+    assert done.rc == 1
+    assert f"{name} (" in done.stdout
+    assert not world.object(name).exists()
+    assert set() == _wrong_ones(picture(world), OBJECT_HOME)

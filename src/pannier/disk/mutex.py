@@ -132,9 +132,8 @@ class CacheLock:
             except BlockingIOError:
                 if time.monotonic() > end:
                     self.release()
-                    raise LockBusy(
-                        f"who adds to this cache, or cleans it ('{self._path}')"
-                    ) from None
+                    folder = os.path.dirname(self._path)
+                    raise LockBusy(f"a process that adds to '{folder}', or cleans it") from None
             except OSError as error:
                 if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
                     raise
