@@ -275,7 +275,7 @@ def test_pointers_name_what_was_mended(world: World) -> None:
 
 def test_a_file_that_was_edited_since_is_no_good_copy(world: World) -> None:
     name = md5(b"alpha\n")
-    _damage_all(world, OBJECT_HOME)
+    _flip(world.object(name))
     _without_remote(world)
     for path in ("data/a.txt", "data/sub/same as a"):
         world.write(path, b"edited\n")
