@@ -208,6 +208,19 @@ def s3(bench: Bench, scale: float) -> Iterator[Step]:
     yield "pull-s3", bench.time(["pull"], f"{s5cmd} 's3://{bucket}/x/*' ../new/")
 
 
+def garbage(bench: Bench, scale: float) -> Iterator[Step]:
+    """A folder in use and one that was given up, a fifth of all objects; then all is read again."""
+    bench.start()
+    write_tree(bench.repo / "data", max(1, int(200_000 * scale)), 1024)
+    if not bench.is_plain:
+        write_tree(bench.repo / "old", max(1, int(50_000 * scale)), 1024)
+        bench.prepare("add", "data", "old")
+        bench.shell("mv old old.dvc ..")
+    yield "gc", bench.time(["gc", "-w", "-f"], None)
+    verify = None if bench.contestant == DVC else bench.time(["cache", "verify"], MD5)
+    yield "cache-verify", verify
+
+
 def million(bench: Bench, scale: float) -> Iterator[Step]:
     """Only for its memory: no other tool is made to wait for it."""
     if bench.contestant != SHIPPED:
@@ -249,6 +262,8 @@ ROWS = [
     Row("push-pointers", "`push`, nothing new, 1,000 pointers", 8),
     Row("pull-one", "`pull` of one of 1,000, by the file's name", 8),
     Row("pull-one-pointer", "`pull` of one of 1,000, by its pointer's name", 8),
+    Row("gc", "`gc` with 200,000 x 1 KiB in use and 50,000 not", 5),
+    Row("cache-verify", "`cache verify` of the 200,000 in use", None, 1.3),
     Row("add-1GiB", "`add` one 1 GiB file (copy)", 1.3, 1.2),
     Row("push-s3", "`push` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
     Row("pull-s3", "`pull` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
@@ -280,6 +295,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
         ],
         False,
     ),
+    "gc": (garbage, ["gc", "cache-verify"], False),
     "1GiB": (one_big_file, ["add-1GiB"], False),
     "s3": (s3, ["push-s3", "pull-s3"], True),
     "million": (million, ["add-million", "checkout-million"], False),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.oracle import Oracle
-from tests.support.programs import Program
+from tests.support.programs import Program, git
 from tests.support.project import Project, make_project
 from tests.support.wanted import is_wanted
 
@@ -156,3 +156,106 @@ def test_an_incomplete_checkout_takes_nothing_away(twins: Twins) -> None:
     both(twins, prepare)
 
     assert [False, True] == [(project.root / "d/b").exists() for project in twins]
+
+
+def use_and_give_up(project: Project) -> None:
+    """A directory in use, and an object that nothing refers to any more."""
+    for number in range(3):
+        project.write(f"d/{number}", f"file {number}")
+    project.write("old", "given up")
+    project.dvc("add", "-q", "d", "old")
+    (project.root / "old.dvc").unlink()
+    project.commit_all()
+
+
+def stored(project: Project) -> set[str]:
+    root = project.cache / "files/md5"
+    return {path.parent.name + path.name for path in root.glob("[0-9a-f][0-9a-f]/*")}
+
+
+def test_gc_removes_nothing_when_a_list_of_files_is_missing(twins: Twins) -> None:
+    assert is_wanted("gc-doubt")
+    both(twins, use_and_give_up)
+    for project in twins:
+        next((project.cache / "files/md5").glob("??/*.dir")).unlink()
+        shutil.rmtree(project.root / "d")
+
+    theirs, ours = (project.dvc("gc", "-w", "-f", check=False) for project in twins)
+
+    assert (0, 255) == (theirs.rc, ours.rc), str(ours)
+    assert 0 == len(stored(twins[0]))
+    assert 4 == len(stored(twins[1]))
+
+
+def test_gc_of_a_history_that_was_not_fetched_removes_nothing(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    assert is_wanted("gc-shallow")
+    answers = []
+    for name, program in (("theirs", oracle), ("ours", dvc)):
+        whole = make_project(tmp_path / name / "whole", program)
+        for text in ("one", "two"):
+            whole.write("f", text)
+            whole.dvc("add", "-q", "f")
+            whole.commit_all(text)
+        clone = tmp_path / name / "clone"
+        git("clone", "-q", "--depth", "1", f"file://{whole.root}", str(clone), cwd=tmp_path)
+        shutil.copytree(whole.cache, clone / ".dvc/cache")
+        done = [program("gc", option, "-f", cwd=clone) for option in ("-A", "-w")]
+        answers.append((done[0].rc, "git fetch --unshallow" in done[0].stderr, done[1].rc))
+
+    assert [(0, False, 0), (255, True, 0)] == answers
+
+
+def test_gc_can_be_taken_back(twins: Twins) -> None:
+    assert is_wanted("gc-trash")
+    both(twins, use_and_give_up)
+    before = stored(twins[1])
+
+    for project in twins:
+        project.dvc("gc", "-w", "-f")
+    removed = [len(before - stored(project)) for project in twins]
+    back = twins[1].dvc("gc", "--undo")
+
+    assert [1, 1] == removed
+    assert before == stored(twins[1])
+    assert "Brought back 1 object." in back.stdout
+
+
+def test_gc_keeps_what_is_young_in_a_common_cache(twins: Twins) -> None:
+    assert is_wanted("gc-young")
+    for project in twins:
+        project.dvc("cache", "dir", "../" + project.root.name + "-cache")
+    both(twins, use_and_give_up)
+
+    for project in twins:
+        project.dvc("gc", "-w", "-f")
+
+    left = [objects(project.root.with_name(project.root.name + "-cache")) for project in twins]
+    names = [[path for path in some if len(path.name) in (30, 34)] for some in left]
+    assert [4, 5] == [len(some) for some in names]
+
+
+def test_gc_does_not_skip_the_workspace(twins: Twins) -> None:
+    assert is_wanted("gc-skip-workspace")
+    both(twins, use_and_give_up)
+    both(twins, lambda project: project.write("d.dvc", "outs: ["))
+
+    answers = [project.dvc("gc", "-w", "-f", "--skip-failed", check=False) for project in twins]
+
+    assert [0, 255] == [answer.rc for answer in answers]
+    assert [0, 5] == [len(stored(project)) for project in twins]
+
+
+def test_gc_leaves_other_peoples_files_in_the_cache(twins: Twins) -> None:
+    assert is_wanted("gc-own-names")
+    both(twins, use_and_give_up)
+    for project in twins:
+        (project.cache / "files/md5/ab").mkdir(exist_ok=True)
+        (project.cache / "files/md5/ab/notes.txt").write_text("mine")
+
+    for project in twins:
+        project.dvc("gc", "-w", "-f")
+
+    left = [(project.cache / "files/md5/ab/notes.txt").exists() for project in twins]
+    assert [False, True] == left

@@ -254,3 +254,49 @@ def test_a_command_flushes_a_few_times_however_many_files_there_are(
     assert flushes[command, 1000] in (flushes[command, 100], flushes[command, 100] - 1)
     assert flushes[command, 1000] <= LIMITS[command]
     assert LIMITS[command] == 0 or flushes[command, 1000] > 0
+
+
+CHANGES = "rename,renameat,renameat2,unlink,unlinkat,utimensat,chmod,fchmodat,link,linkat"
+
+
+def test_gc_looks_at_no_object_that_is_in_use_and_moves_the_others_once(
+    make: Callable[[str], Traced],
+) -> None:
+    project = make("collected")
+    project.write(FILES)
+    project.run("add", "-q", "data")
+    project.write(100)
+    for number in range(100):
+        (project.root / f"data/{number % FOLDERS}/datum-{number}").write_text(f"again {number}")
+    project.run("add", "-q", "data")
+
+    calls = project.calls(f"{STATS},{OPENS},{CHANGES}", "gc", "-w", "-f")
+
+    moved = [call for call in about_objects(calls) if " rename" in call]
+    others = [call for call in about_objects(calls) if " rename" not in call]
+    assert 101 == len(moved)
+    assert len(others) <= 4, others[:10]
+
+
+def test_an_unchanged_add_to_a_common_cache_touches_no_object(
+    make: Callable[[str], Traced],
+) -> None:
+    project = make("common")
+    project.run("cache", "dir", "../shared")
+    project.write(FILES)
+    project.run("add", "-q", "data")
+    project.let_it_settle()
+    project.run("add", "-q", "data")
+
+    calls = project.calls(f"{STATS},{OPENS},{CHANGES}", "add", "data")
+
+    assert len(about_objects(calls)) <= 4
+    assert 1 == len([call for call in calls if " open" in call and "/reused/" in call])
+
+
+def test_cache_verify_opens_each_object_once(unchanged: Traced) -> None:
+    calls = unchanged.calls(f"{STATS},{OPENS}", "cache", "verify")
+
+    # The end of a call that another process interrupted names its file once more.
+    opened = [c for c in about_objects(calls) if " open" in c and " resumed>" not in c]
+    assert FILES + 1 <= len(opened) <= FILES + 3

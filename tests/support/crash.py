@@ -507,7 +507,7 @@ def litter(picture: Picture) -> list[str]:
             or name.startswith(("wt-", "clock-"))
             or inside.endswith("files/md5/tmp")
             or inside == "repo/.dvc/tmp/pannier"
-            or (inside.endswith("files/md5") and thing.kind != "dir")
+            or (inside.endswith("files/md5") and thing.kind != "dir" and name != "gc.lock")
         ):
             found.append(path)
     return found

@@ -441,7 +441,9 @@ def test_the_local_file_of_our_own_settings_wins(write: Callable[..., Settings])
     assert "all" == write(own='fsync = "none"', own_local='fsync = "all"').own("fsync")
 
 
-@pytest.mark.parametrize("text", ["fsync = 1", 'fsync = "some"', "jobs = 0", "jobs = true", "x ="])
+@pytest.mark.parametrize(
+    "text", ["fsync = 1", 'fsync = "some"', "jobs = 0", "jobs = true", "x =", "gc_grace = -1"]
+)
 def test_a_wrong_value_of_our_own_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_settings(text)
@@ -454,8 +456,12 @@ def test_editing_our_own_settings_keeps_comments() -> None:
     assert "# ours\n" == edit_settings(text, "jobs", None)
 
 
+def test_no_hours_of_grace_is_a_value() -> None:
+    assert 0 == parse_value("gc_grace", "0") == parse_settings("gc_grace = 0")["gc_grace"]
+
+
 def test_an_unknown_setting_of_our_own_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"there is no setting 'pannier\.foo'") as raised:
         parse_value("foo", "x")
 
-    assert "the settings are: pannier.fsync, pannier.jobs" == raised.value.hint
+    assert "the settings are: pannier.fsync, pannier.gc_grace, pannier.jobs" == raised.value.hint

@@ -82,6 +82,7 @@ COMMANDS: dict[str, Command] = {
         "",
         1,
     ),
+    "gc": Command("gc", "Garbage collect unused objects from cache or remote storage.", PROJECT),
     "git-hook": Command("git_hook", "Run GIT hook.", hidden=True),
     "init": Command(
         "init", "Initialize DVC repository.", prefix="failed to initiate DVC - ", code=1
@@ -103,6 +104,10 @@ COMMANDS: dict[str, Command] = {
 
 CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJECT)
 """Not a command of its own: what `status --cloud` loads."""
+
+CACHE_VERIFY = Command("cache_verify", "Read the cache and compare it with its names.", PROJECT)
+REMOTE_VERIFY = Command("remote_verify", "Read a remote and compare it with its names.", PROJECT)
+"""What `cache verify` and `remote verify` load."""
 
 NAMES: dict[str, str] = {
     spoken: name for name, command in COMMANDS.items() for spoken in (name, *command.aliases)

@@ -116,6 +116,20 @@ class Ui:
                 return answer.strip().lower().startswith("y")
             self._put(sys.stdout, "Your response must be one of: ['y', 'yes', 'n', 'no']. ")
 
+    def ask(self, question: str) -> bool:
+        """Asks [y/n] and takes the answer from wherever the input comes; its end means no."""
+        self.progress.close()
+        while True:
+            self._put(sys.stdout, f"{self.mask(question)} [y/n]: ")
+            self.flush()
+            answer = sys.stdin.readline() if sys.stdin is not None else ""
+            if not answer:
+                return False
+            if answer.strip().lower() in ("y", "yes", "n", "no"):
+                return answer.strip().lower().startswith("y")
+            said = "Your response must be one of: ['yes', 'no', 'y', 'n']. Please try again."
+            self._put(sys.stdout, said + "\n")
+
     # Streams
 
     def _put(self, stream: TextIO | None, text: str) -> None:

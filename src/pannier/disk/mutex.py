@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import math
 import os
 import time
 from types import TracebackType
@@ -19,6 +20,7 @@ from pannier.disk import fsio
 
 _PATIENCE_S = 3.0
 _PAUSE_S = 0.05
+_GC_PATIENCE_S = 600.0
 
 
 class ProjectLock:
@@ -97,6 +99,59 @@ class ProjectLock:
         if self._claim:
             fsio.remove_if_there(self._claim)
         os.close(self._fd)
+
+
+class CacheLock:
+    """The lock of one cache: many put objects into it at a time, or one collects garbage.
+
+    `gc.lock`, flock: shared by those who add, fetch and commit, from their first look at what is
+    there until what names it is written; exclusive for gc. Its content means nothing.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def share(self) -> bool:
+        """Keeps garbage collectors out, after waiting for one at work. False where no flock is."""
+        return self._take(fcntl.LOCK_SH, _GC_PATIENCE_S)
+
+    def own(self, *, wait: bool) -> bool:
+        """Keeps everybody out. False where no flock is. Raises LockBusy."""
+        return self._take(fcntl.LOCK_EX, math.inf if wait else _PATIENCE_S)
+
+    def _take(self, kind: int, patience_s: float) -> bool:
+        if self._fd < 0 and not self._open():
+            return False
+        end = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    self.release()
+                    folder = os.path.dirname(self._path)
+                    raise LockBusy(f"a process that adds to '{folder}', or cleans it") from None
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+                    raise
+                return False
+            time.sleep(_PAUSE_S)
+
+    def _open(self) -> bool:
+        for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
+            try:
+                self._fd = os.open(self._path, flags | os.O_CLOEXEC, 0o666)
+                return True
+            except OSError:
+                continue  # another user's, or a cache that can only be read
+        return False
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
 
 def _link_content(path: str) -> str:

@@ -12,7 +12,8 @@ from pannier.core.errors import ConfigError
 
 CHOICES: dict[str, tuple[str, ...]] = {"fsync": ("all", "batch", "none")}
 COUNTS = frozenset({"jobs"})
-KNOWN = frozenset(CHOICES) | COUNTS
+HOURS = frozenset({"gc_grace"})
+KNOWN = frozenset(CHOICES) | COUNTS | HOURS
 
 Value = str | int | bool
 
@@ -45,7 +46,11 @@ def _checked(key: str, value: object) -> Value:
         return str(value)
     if key in COUNTS and isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    wanted = f"one of {', '.join(CHOICES[key])}" if key in CHOICES else "a whole number above 0"
+    if key in HOURS and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    wanted = "a whole number of hours" if key in HOURS else "a whole number above 0"
+    if key in CHOICES:
+        wanted = f"one of {', '.join(CHOICES[key])}"
     raise ConfigError(f"'pannier.{key}' is {value!r}, it must be {wanted}")
 
 
@@ -56,7 +61,8 @@ def parse_value(key: str, text: str) -> Value:
             f"there is no setting 'pannier.{key}'",
             hint="the settings are: " + ", ".join(f"pannier.{name}" for name in sorted(KNOWN)),
         )
-    return _checked(key, int(text) if key in COUNTS and text.isascii() and text.isdigit() else text)
+    counted = key in COUNTS | HOURS and text.isascii() and text.isdigit()
+    return _checked(key, int(text) if counted else text)
 
 
 def edit_settings(text: str, key: str, value: Value | None) -> str:

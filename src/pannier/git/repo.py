@@ -94,6 +94,32 @@ class GitRepo:
         _, answer = self._run("rev-list", "--branches", "--remotes", "--tags", *head, "--")
         return answer.decode().split()
 
+    def commits_since(self, timestamp_s: int) -> list[str]:
+        """Those of all_commits that were committed at or after a time, newest first.
+
+        Every date is looked at: a clock that was wrong once must not end the walk early.
+        """
+        head = ["HEAD"] if self.head() else []
+        sources = ("--branches", "--remotes", "--tags", *head, "--")
+        _, answer = self._run("rev-list", "--timestamp", *sources)
+        rows = (line.split() for line in answer.decode().splitlines())
+        return [sha for stamp, sha in rows if int(stamp) >= timestamp_s]
+
+    def first_parents(self, rev: str, count: int) -> list[str]:
+        """A commit and its first parents, count of them in all; below zero: to the root."""
+        limit = [f"--max-count={count}"] if count >= 0 else []
+        _, answer = self._run("rev-list", "--first-parent", *limit, self.resolve(rev), "--")
+        return answer.decode().split()
+
+    def experiments(self) -> list[tuple[str, list[str]]]:
+        """(ref, its commits that no branch, tag or HEAD has) of everything below refs/exps."""
+        found = []
+        known = ["HEAD"] if self.head() else []
+        for name, sha in self._refs("refs/exps/"):
+            _, answer = self._run("rev-list", sha, "--not", "--branches", "--tags", *known, "--")
+            found.append((name, [sha, *(c for c in answer.decode().split() if c != sha)]))
+        return found
+
     def is_shallow(self) -> bool:
         try:
             return os.path.getsize(self.common_dir + "/shallow") > 0

@@ -176,6 +176,7 @@ def fetch(
         project, targets, options, progress, pushing=False
     ).items():
         store = project.store_of(algorithm)
+        store.hold()
         if _is_complete(store, wanted):
             continue
         with _open(project, own, options) as remote:

@@ -10,6 +10,7 @@ from typing import Protocol
 from pannier.core.path import is_inside, is_within, join
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
+from pannier.disk import fsio
 from pannier.formats import pointer
 from pannier.formats.ignore import IgnoreRules
 from pannier.project.project import Project
@@ -81,7 +82,6 @@ def parse_stage_file(
     if pointer.is_pointer_name(posixpath.basename(path)):
         return [pointer.parse(data, path, whole=whole)]
     # Half of all that the formats are, and most projects have no pipeline.
-    from pannier.formats import lockfile, pipeline
 
     options = pipeline.PipelineOptions(
         bool_style=project.settings.get("parsing.bool") or "store_true",
@@ -113,20 +113,28 @@ def workspace_reader(project: Project) -> Read:
     return read
 
 
-def load_index(project: Project, below: str = "", leave_out: Collection[str] = ()) -> Index:
+def load_index(
+    project: Project, below: str = "", leave_out: Collection[str] = (), *, strict: bool = False
+) -> Index:
     """Walks the workspace below a root-relative directory and reads every stage file.
 
     Outputs' own directories are not entered: what lies there is data; nor are those in leave_out.
+    strict: a directory that may not be read is an error (DiskError), not passed over.
     """
     read = workspace_reader(project)
     index = Index()
-    for path in find_stage_files(project, below, index, leave_out):
+    for path in find_stage_files(project, below, index, leave_out, strict=strict):
         index.stages.extend(parse_stage_file(project, read, path))
     return index
 
 
 def find_stage_files(
-    project: Project, below: str, found: Index, leave_out: Collection[str] = ()
+    project: Project,
+    below: str,
+    found: Index,
+    leave_out: Collection[str] = (),
+    *,
+    strict: bool = False,
 ) -> Iterator[str]:
     """Yields root-relative paths; `found` must hold the stages of those yielded before."""
     pending = [(below, ignore_rules(project, below))]
@@ -136,7 +144,11 @@ def find_stage_files(
         folder, rules = pending.pop()
         try:
             entries = list(os.scandir(project.absolute(folder)))
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            if strict:
+                fsio.fail(error, folder or ".")
             continue
         names = {entry.name: entry for entry in entries}
         if folder != below and ".dvcignore" in names:

@@ -99,6 +99,8 @@ class Project:
             yield
 
     def close(self) -> None:
+        self.store.release()
+        self.legacy.release()
         self.statcache.close()
         if self.git is not None:
             self.git.close()
@@ -115,15 +117,27 @@ def open_project(start: str) -> Project:
     shared = settings.get("cache.shared") == "group"
     if "://" in cache_dir:
         raise ConfigError(f"the cache must be a folder, not '{cache_dir}'")
+    common = _is_common(root, cache_dir)
     return Project(
         root=root,
         settings=settings,
         git=git,
         statcache=statcache,
         cache_dir=cache_dir,
-        store=Store(f"{cache_dir}/files/md5", statcache, MD5, shared),
-        legacy=Store(cache_dir, statcache, LEGACY, shared),
+        store=Store(f"{cache_dir}/files/md5", statcache, MD5, shared, common),
+        legacy=Store(cache_dir, statcache, LEGACY, shared, common),
     )
+
+
+def _is_common(root: str, cache_dir: str) -> bool:
+    """True when others than the holder of this project's lock may work on its cache.
+
+    Projects share a cache that lies outside of them; DVC's temporary experiments share the cache
+    of the project that they belong to.
+    """
+    inside = os.path.realpath(f"{root}/.dvc") + "/"
+    own = os.path.realpath(cache_dir).startswith(inside)
+    return not own or os.path.isdir(f"{root}/.dvc/tmp/exps")
 
 
 def _statcache_path(root: str) -> str:

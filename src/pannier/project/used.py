@@ -118,19 +118,27 @@ def select_used(
     return selected
 
 
-def index_at(project: Project, sha: str, memo: revisions.TreeMemo) -> Index:
-    """All stages of a commit. Pointers that Git keeps unchanged are read once for all commits."""
+def stage_files_at(
+    project: Project, sha: str, memo: revisions.TreeMemo
+) -> tuple[revisions.RevisionTree, list[str]]:
+    """The files of a commit, and the paths of its pointers and pipelines."""
     assert project.git is not None
     subdir = os.path.relpath(project.root, os.path.realpath(project.git.root))
     tree = revisions.RevisionTree(project.git, sha, "" if subdir == "." else subdir, memo)
-    index = Index()
     files = tree.ignore_files()
     texts = tree.read_many(files)
     rules = IgnoreRules(
         [(posixpath.dirname(p), texts[p].decode("utf-8", "replace")) for p in files if p in texts]
     )
     paths = tree.stage_files(rules.matches)
+    return tree, paths
+
+
+def index_at(project: Project, sha: str, memo: revisions.TreeMemo) -> Index:
+    """All stages of a commit. Pointers that Git keeps unchanged are read once for all commits."""
+    tree, paths = stage_files_at(project, sha, memo)
     tree.read_many(paths)
+    index = Index()
     for path in paths:
         index.stages.extend(parse_stage_file(project, tree.read, path, whole=True))
     return index

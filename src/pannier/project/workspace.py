@@ -33,6 +33,7 @@ from pannier.store.intake import Intake
 from pannier.store.objects import Store
 from pannier.store.publishing import put_bytes, settle
 from pannier.store.publishing import sweep as sweep_store
+from pannier.store.reuse import note_reuse
 from pannier.store.sources import Source, racy_ns
 
 
@@ -50,7 +51,10 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
     """
     refuse_other(snapshot)
     store = project.store_of(snapshot.algorithm)
+    store.hold()
     if _is_saved_already(store, snapshot):
+        assert snapshot.digest is not None
+        note_reuse(store, [snapshot.digest.hex])
         return
     kinds = [COPY] if _is_executable(snapshot) else project.link_kinds()
     intake = Intake(store, kinds, snapshot.clock_ns, progress)

@@ -21,6 +21,7 @@ from pannier.disk.pool import Pool
 from pannier.disk.walk import FIELDS, STAT_BYTES
 from pannier.store.objects import Store
 from pannier.store.publishing import Staging, flush_names
+from pannier.store.reuse import note_reuse
 from pannier.store.sources import Slice, Source, drop_gone, hash_unknown, note_reads, slices
 from pannier.store.statcache import UNKNOWN
 
@@ -90,6 +91,7 @@ class Intake:
         """
         try:
             self._store.make_dir(self._store.root)
+            self._store.hold()
             if self.links_in:
                 self._put_links(sources)
             else:
@@ -107,6 +109,7 @@ class Intake:
         here = store.present(every)
         # A good file repairs its damaged twin: what is here must be what its name says.
         here -= store.verify(sorted(here - _own_objects(store, by_source)))
+        note_reuse(store, here)
         wanted: list[tuple[Source, list[int]]] = []
         taken: set[str] = set()
         for source, names in by_source:
@@ -170,6 +173,7 @@ class Intake:
         known = {name for source in sources for name in source.hexes()} - {unknown}
         here = store.present(known)
         here -= store.verify(sorted(here))
+        note_reuse(store, here)
         missing = known - here | {unknown}
         for source in sources:
             wanted.append((source, [i for i, n in enumerate(source.hexes()) if n in missing]))

@@ -1,7 +1,8 @@
 """Store: content-addressed objects on this machine.
 
 Layout under its root: `<2 hex>/<30 hex>` (with `.dir` for a manifest), mode 0444; `tmp/` holds
-staging folders, `quarantine/` what turned out to be damaged. The root is `<cache>/files/md5`, or
+staging folders, `quarantine/` what turned out to be damaged, `trash/` what gc took away,
+`gc.lock` keeps gc out while others add. The root is `<cache>/files/md5`, or
 `<cache>` itself for objects of DVC before 3.0. Nothing here is ever overwritten.
 """
 
@@ -13,13 +14,14 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 
-from pannier.core.digest import MD5
+from pannier.core.digest import MD5, is_object_name
 from pannier.core.errors import CorruptObject, MissingObject
 from pannier.core.hashes import blake2b
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.record import dataclass, field
 from pannier.disk import batches, fsio
 from pannier.disk.hashing import hash_bytes
+from pannier.disk.mutex import CacheLock
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
 from pannier.store.statcache import OBJECTS, FolderRow, StatCache, stat_rows
@@ -37,14 +39,19 @@ _FLUSHED_AFTER_NS = 600_000_000_000
 
 @dataclass(slots=True)
 class Store:
-    """Objects of one algorithm below one root. shared: folders are made writable for the group."""
+    """Objects of one algorithm below one root. shared: folders are made writable for the group.
+
+    common: other projects may be adding here at this moment, as far as anybody can tell.
+    """
 
     root: str
     statcache: StatCache
     algorithm: str = MD5
     shared: bool = False
+    common: bool = False
     _manifests: dict[str, Manifest] = field(default_factory=dict)
     _flushed: set[str] = field(default_factory=set)
+    _lock: CacheLock | None = None
 
     def path(self, name: str) -> str:
         return f"{self.root}/{name[:2]}/{name[2:]}"
@@ -94,6 +101,29 @@ class Store:
     def is_flushed(self, name: str) -> bool:
         """True when this process itself put the object and flushed it."""
         return name in self._flushed
+
+    # -- who is at work here ----
+
+    def hold(self) -> None:
+        """Keeps garbage collectors out until release(), so that what was found here stays.
+
+        For the start of whatever makes something refer to objects. Nothing to do where no store is
+        yet; waits for a collector at work. Raises LockBusy after ten minutes.
+        """
+        if self._lock is None and os.path.isdir(self.root):
+            self._lock = CacheLock(f"{self.root}/gc.lock")
+            self._lock.share()
+
+    def hold_alone(self, *, wait: bool) -> bool:
+        """Keeps everybody out; False where the file system cannot tell. Raises LockBusy."""
+        if self._lock is None:
+            self._lock = CacheLock(f"{self.root}/gc.lock")
+        return self._lock.own(wait=wait)
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     # -- reading ----
 
@@ -238,6 +268,14 @@ class Store:
             return None
         return target
 
+    def quarantined(self) -> set[str]:
+        """Names of the objects that lie in quarantine."""
+        try:
+            found = os.listdir(f"{self.root}/quarantine")
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+        return {name for name in map(name_of_quarantined, found) if is_object_name(name)}
+
     # -- writing ----
 
     def make_dir(self, path: str) -> None:
@@ -261,6 +299,11 @@ class Store:
         for path in paths:
             self.make_dir(path)
         return paths
+
+
+def name_of_quarantined(file: str) -> str:
+    """The object that `<name>.<random>` in a quarantine was."""
+    return file.rpartition(".")[0]
 
 
 def _by_prefix(names: list[str]) -> dict[str, array[int]]:

@@ -17,6 +17,7 @@ from pannier.disk import batches, fsio
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
 from pannier.store.objects import Store
+from pannier.store.reuse import note_reuse
 
 _OLD_S = 24 * 3600
 _FLUSHED_AFTER_NS = 600_000_000_000
@@ -38,6 +39,7 @@ class Staging:
         store = self._store
         parent = f"{store.root}/tmp"
         store.make_dir(parent)
+        store.hold()
         sweep(store)
         self.path = f"{parent}/{_boot_mark()}-{os.getpid()}-{os.urandom(4).hex()}"
         fsio.make_dir(self.path, 0o700)
@@ -131,8 +133,10 @@ def settle(store: Store, names: Iterable[str]) -> None:
 
 def put_bytes(store: Store, name: str, data: bytes) -> None:
     """Stores a small object (a manifest). Everything that it refers to is durable already."""
+    store.hold()
     if store.has(name) and not store.verify([name]):
         settle(store, [name])
+        note_reuse(store, [name])
         return
     with Staging(store) as staging:
         fd = fsio.create_new(staging.file(0), 0o600)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from pannier.core.digest import LEGACY, is_object_name
-from pannier.core.errors import ConfigError, CorruptObject, NotThere
+from pannier.core.errors import (
+    AccessDenied,
+    ConfigError,
+    CorruptObject,
+    DiskError,
+    NotThere,
+    TransportError,
+)
 from pannier.core.events import Progress
 from pannier.core.plan import prefer_listing
 from pannier.disk.hashing import hash_bytes
@@ -115,6 +122,45 @@ class Remote:
             name = entry.key[skip:].replace("/", "", 1)
             if is_object_name(name):
                 yield name, entry.size_bytes
+
+    def listing(self, algorithm: str, jobs: int, progress: Progress) -> dict[str, int | None]:
+        """All objects of one layout: name -> size in bytes, None when the place hides it."""
+        task = progress.task(f"Listing {self.name}")
+        found: dict[str, int | None] = {}
+        base = _base(algorithm)
+
+        def list_one(prefix: str) -> None:
+            entries = dict(self._entries(base, prefix))
+            found.update(entries)
+            task.advance(len(entries))
+
+        self._spread(list_one, [f"{number:02x}" for number in range(256)], min(jobs, 32))
+        task.close()
+        return found
+
+    def delete(
+        self, algorithm: str, names: Collection[str], jobs: int, progress: Progress
+    ) -> dict[str, Exception]:
+        """Removes objects for good. Returns name -> why not; one does not stop the others.
+
+        Raises AccessDenied: what is not allowed for one is not allowed for any.
+        """
+        task = progress.task(f"Removing from {self.name}", len(names))
+        failed: dict[str, Exception] = {}
+
+        def delete(name: str) -> None:
+            try:
+                self.transport.delete(self.key(algorithm, name))
+            except AccessDenied:
+                raise
+            except (TransportError, DiskError) as error:
+                failed[name] = error
+            task.advance()
+
+        if names:
+            self._spread(delete, names, jobs)
+        task.close()
+        return failed
 
     @staticmethod
     def _spread(function: Callable[[str], None], items: Collection[str], jobs: int) -> None:

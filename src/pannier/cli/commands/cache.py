@@ -1,4 +1,4 @@
-"""dvc cache: dir."""
+"""dvc cache: dir, verify."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from argparse import ArgumentParser
 from pannier.cli.args import add_group
 from pannier.cli.context import Context, Options
 from pannier.cli.levels import place_of
+from pannier.cli.table import CACHE_VERIFY
+from pannier.cli.verify_options import add_verify, run_in_project
 from pannier.ops import settings_edit
 from pannier.project.config_files import dvc_dir_of, read_level
 from pannier.project.settings import Settings, load_settings
@@ -31,10 +33,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         " directory and saved to config relative to the config file location. If no path is"
         " provided, it returns the current cache directory.",
     )
+    verify = add(
+        "verify",
+        "Read every object in the cache again and compare it with its name.",
+        _verify,
+        link=False,
+    )
+    add_verify(verify)
 
 
 def run(ctx: Context, opts: Options) -> int:
     raise LookupError("every line of `cache` names a sub-command with a function of its own")
+
+
+def _verify(ctx: Context, opts: Options) -> int:
+    return run_in_project(ctx, opts, CACHE_VERIFY)
 
 
 def _dir(ctx: Context, opts: Options) -> int:

@@ -1,4 +1,4 @@
-"""dvc remote: add, default, modify, list, remove, rename."""
+"""dvc remote: add, default, modify, list, remove, rename, verify."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pannier.cli.args import add_group
 from pannier.cli.context import Context, Options
 from pannier.cli.levels import place_of, warn_of_secret
 from pannier.cli.render import tabbed
+from pannier.cli.table import REMOTE_VERIFY
+from pannier.cli.verify_options import add_verify, run_in_project
 from pannier.ops import settings_edit
 from pannier.project.config_files import dvc_dir_of, read_level
 from pannier.project.settings import Settings, load_settings
@@ -39,10 +41,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     rename = add("rename", "Rename a DVC remote", _rename, level="first")
     rename.add_argument("name", help="Remote to be renamed")
     rename.add_argument("new", help="New name of the remote")
+    verify = add(
+        "verify",
+        "Read every object of a data remote and compare it with its name.",
+        _verify,
+        link=False,
+    )
+    verify.add_argument("-r", "--remote", metavar="<name>", help="Remote to read.")
+    verify.add_argument(
+        "-j", "--jobs", type=int, metavar="<number>", help="Requests in flight at once."
+    )
+    add_verify(verify)
 
 
 def run(ctx: Context, opts: Options) -> int:
     raise LookupError("every line of `remote` names a sub-command with a function of its own")
+
+
+def _verify(ctx: Context, opts: Options) -> int:
+    return run_in_project(ctx, opts, REMOTE_VERIFY)
 
 
 def _add(ctx: Context, opts: Options) -> int:

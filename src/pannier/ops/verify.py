@@ -1,0 +1,254 @@
+"""cache verify, remote verify: all bytes are read again, and mended where a good copy is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pannier.core.errors import CorruptObject, MissingObject, NotThere, PannierError
+from pannier.core.events import Progress
+from pannier.core.manifest import Manifest, parse_manifest
+from pannier.core.plan import TransferPlan
+from pannier.core.record import dataclass, field
+from pannier.project.project import Project
+from pannier.project.repair import bring_good_copies
+from pannier.project.roots import Roots, workspace_roots
+from pannier.store import transfer
+from pannier.store.checking import (
+    Checked,
+    Damage,
+    check_remote,
+    check_store,
+    quarantined_there,
+    some_of,
+)
+from pannier.store.objects import Store
+from pannier.store.publishing import Staging, sweep
+from pannier.store.remote import Remote
+
+MISSING = "it is not there, though a list of files that is in use names it"
+QUARANTINED = "it was damaged and lies in quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """repair: damaged and missing objects are brought back from where a good copy is left.
+    sample: percent of the objects to be read, None for all. remote: instead of the default."""
+
+    repair: bool = False
+    sample: float | None = None
+    remote: str | None = None
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One object that is wrong or missing. path: in the workspace, "" when none is known.
+    repaired: where the good copy came from, "" when it is still wrong."""
+
+    algorithm: str
+    name: str
+    problem: str
+    path: str = ""
+    moved_to: str = ""
+    repaired: str = ""
+
+    @property
+    def in_place(self) -> bool:
+        """True for damage that could not be moved aside."""
+        return not self.moved_to and self.problem not in (MISSING, QUARANTINED)
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """total: objects that are there; checked: those that were read."""
+
+    total: int = 0
+    checked: int = 0
+    size_bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def left(self) -> list[Finding]:
+        """What is still wrong."""
+        return [finding for finding in self.findings if not finding.repaired]
+
+
+def verify_cache(project: Project, options: VerifyOptions, progress: Progress) -> VerifyReport:
+    """Reads the objects of the cache. Wrong ones are in quarantine afterwards."""
+    report = VerifyReport()
+    roots = _roots(project, progress)
+    for store in (project.store, project.legacy):
+        sweep(store)
+        there = set(store.listing())
+        names = some_of(there, options.sample)
+        task = progress.task("Verifying the cache", len(names))
+        lists = _lists(roots, store)
+        checked = check_store(store, names, task, set(lists))
+        task.close()
+        _count(report, len(there), checked)
+        wrong = {damage.name for damage in checked.damaged}
+        manifests = {n: m for n in lists if (m := _manifest(store, n)) is not None}
+        damaged = list(checked.damaged)
+        damaged += _absent(store, there | wrong, manifests, store.quarantined())
+        repaired: dict[str, str] = {}
+        if options.repair:
+            repaired = _mend(project, store, roots, damaged, progress)
+        report.findings += _findings(damaged, _paths(roots, store), repaired)
+    return report
+
+
+def _absent(
+    store: Store, there: set[str], manifests: Mapping[str, Manifest], quarantined: set[str]
+) -> list[Damage]:
+    """What should be there and is not: members of lists that are, and what went to quarantine."""
+    members = {name for manifest in manifests.values() for name in manifest.hexes}
+    gone = dict.fromkeys(sorted(quarantined - there), QUARANTINED)
+    gone |= dict.fromkeys(sorted(members - there - quarantined), MISSING)
+    return [Damage(store.algorithm, name, problem) for name, problem in gone.items()]
+
+
+def _count(report: VerifyReport, total: int, checked: Checked) -> None:
+    report.total += total
+    report.checked += checked.count
+    report.size_bytes += checked.size_bytes
+
+
+def _findings(
+    damaged: list[Damage], paths: Mapping[str, str], repaired: Mapping[str, str]
+) -> list[Finding]:
+    """What is worth a line. An old inmate of the quarantine is, only if the workspace needs it."""
+    return [
+        Finding(d.algorithm, d.name, d.problem, paths.get(d.name, ""), d.moved_to, healed)
+        for d in damaged
+        if (healed := repaired.get(d.name, "")) or d.problem != QUARANTINED or d.name in paths
+    ]
+
+
+def _roots(project: Project, progress: Progress) -> Roots:
+    try:
+        return workspace_roots(project)
+    except PannierError as error:
+        progress.warn(f"what the workspace uses cannot be told: {error}")
+        return Roots()
+
+
+def _lists(roots: Roots, store: Store) -> list[str]:
+    return [name for key, name, _ in roots.manifests() if key[1] == store.algorithm]
+
+
+def _manifest(store: Store, name: str) -> Manifest | None:
+    try:
+        return store.manifest(name)
+    except (MissingObject, CorruptObject):
+        return None
+
+
+def _paths(roots: Roots, store: Store) -> dict[str, str]:
+    """Digest -> a path in the workspace that should hold it."""
+    found: dict[str, str] = {}
+    for (_, algorithm), names in roots.names.items():
+        if algorithm != store.algorithm:
+            continue
+        for name, path in names.items():
+            found.setdefault(name, path)
+            manifest = _manifest(store, name) if name.endswith(".dir") else None
+            for inner, member in manifest or ():
+                found.setdefault(member, f"{path}/{inner}")
+    return found
+
+
+def _mend(
+    project: Project,
+    store: Store,
+    roots: Roots,
+    damaged: list[Damage],
+    progress: Progress,
+    *,
+    not_from: str | None = None,
+) -> dict[str, str]:
+    """Lists of files first: they tell where in the workspace the files are."""
+    names = [damage.name for damage in damaged if not store.has(damage.name)]
+    lists = [name for name in names if name.endswith(".dir")]
+    files = [name for name in names if not name.endswith(".dir")]
+    found: dict[str, str] = {}
+    for some in (lists, files):
+        if some:
+            paths = _paths(roots, store)
+            found |= bring_good_copies(
+                project, store.algorithm, some, paths, progress, not_from=not_from
+            )
+    return found
+
+
+# -- a remote ----
+
+
+def verify_remote(project: Project, options: VerifyOptions, progress: Progress) -> VerifyReport:
+    """Reads the objects of a remote; wrong ones are moved to its own quarantine."""
+    report = VerifyReport()
+    roots = _roots(project, progress)
+    with Remote(project.settings.remote(options.remote)) as remote, Staging(project.store) as space:
+        for store in (project.store, project.legacy):
+            work = _RemoteWork(project, store, remote, roots, options, progress)
+            _verify_layout(work, space.path, report)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _RemoteWork:
+    """One layout of one remote, and what is needed to read and mend it."""
+
+    project: Project
+    store: Store
+    remote: Remote
+    roots: Roots
+    options: VerifyOptions
+    progress: Progress
+
+    @property
+    def jobs(self) -> int:
+        return self.options.jobs or self.remote.jobs
+
+
+def _verify_layout(work: _RemoteWork, scratch: str, report: VerifyReport) -> None:
+    store, remote, progress = work.store, work.remote, work.progress
+    algorithm = store.algorithm
+    sizes = remote.listing(algorithm, work.jobs, progress)
+    chosen = {name: sizes[name] for name in some_of(sizes, work.options.sample)}
+    task = progress.task(f"Verifying {remote.name}", len(chosen))
+    checked = check_remote(remote, algorithm, chosen, scratch, work.jobs, task)
+    task.close()
+    _count(report, len(sizes), checked)
+    wrong = {damage.name for damage in checked.damaged}
+    lists = [name for name in _lists(work.roots, store) if name in sizes and name not in wrong]
+    manifests = _remote_manifests(remote, algorithm, lists)
+    damaged = list(checked.damaged)
+    quarantined = quarantined_there(remote, algorithm)
+    damaged += _absent(store, set(sizes) | wrong, manifests, quarantined)
+    repaired = _send_good_copies(work, damaged) if work.options.repair else {}
+    report.findings += _findings(damaged, _paths(work.roots, store), repaired)
+
+
+def _remote_manifests(remote: Remote, algorithm: str, names: list[str]) -> dict[str, Manifest]:
+    found: dict[str, Manifest] = {}
+    for name in names:
+        try:
+            found[name] = parse_manifest(remote.read(algorithm, name), name)
+        except (NotThere, CorruptObject):
+            continue
+    return found
+
+
+def _send_good_copies(work: _RemoteWork, damaged: list[Damage]) -> dict[str, str]:
+    """Brings good copies into the cache where it has none, then to the remote."""
+    store, remote, progress = work.store, work.remote, work.progress
+    names = [d.name for d in damaged if d.moved_to or d.problem in (MISSING, QUARANTINED)]
+    here = store.present(names)
+    here -= store.verify(sorted(here))
+    lacking = [d for d in damaged if d.name in names and d.name not in here]
+    origin = dict.fromkeys(here, "the cache")
+    origin |= _mend(work.project, store, work.roots, lacking, progress, not_from=remote.name)
+    files = sorted(name for name in origin if not name.endswith(".dir"))
+    lists = {name: list[str]() for name in sorted(origin) if name.endswith(".dir")}
+    sent = transfer.push(store, remote, TransferPlan(files, lists, []), work.jobs, progress)
+    return {name: where for name, where in origin.items() if name not in sent.failed}
