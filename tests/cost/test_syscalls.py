@@ -204,7 +204,7 @@ def flushes(make: Callable[[str], Traced]) -> dict[tuple[str, int], int]:
     return found
 
 
-LIMITS = {"add data": 18, "push": 10, "fetch": 12, "checkout": 0, "commit -f data.dvc": 12}
+LIMITS = {"add data": 18, "push": 10, "fetch": 12, "checkout": 2, "commit -f data.dvc": 12}
 
 
 @pytest.mark.parametrize("command", LIMITS)

@@ -11,8 +11,10 @@ from typing import Any
 from pannier.core.errors import ConfigError
 
 CHOICES: dict[str, tuple[str, ...]] = {"fsync": ("all", "batch", "none")}
-COUNTS = frozenset({"jobs"})
-KNOWN = frozenset(CHOICES) | COUNTS
+COUNTS = {"jobs": 1, "undo_days": 0}
+"""Settings that are whole numbers, each with its smallest value."""
+
+KNOWN = frozenset(CHOICES) | frozenset(COUNTS)
 
 Value = str | int | bool
 
@@ -43,9 +45,13 @@ def _flat(tree: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
 def _checked(key: str, value: object) -> Value:
     if key in CHOICES and value in CHOICES[key]:
         return str(value)
-    if key in COUNTS and isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if key in COUNTS and isinstance(value, int) and is_number and value >= COUNTS[key]:
         return value
-    wanted = f"one of {', '.join(CHOICES[key])}" if key in CHOICES else "a whole number above 0"
+    if key in CHOICES:
+        wanted = f"one of {', '.join(CHOICES[key])}"
+    else:
+        wanted = f"a whole number, {COUNTS[key]} or more"
     raise ConfigError(f"'pannier.{key}' is {value!r}, it must be {wanted}")
 
 

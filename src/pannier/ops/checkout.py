@@ -23,6 +23,7 @@ from pannier.disk.mutex import check_not_busy
 from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
 from pannier.project.index import load_index
+from pannier.project.keeping import record_removal
 from pannier.project.materialise import Made, Materialiser
 from pannier.project.presence import recorded_manifest
 from pannier.project.project import Project
@@ -188,7 +189,9 @@ class _Checkout:
             self._fail(path)
             return
         is_exec = item.ref.out.meta.is_exec
-        made = Materialiser(project, look, is_exec, self._progress).apply(plan, want, is_dir)
+        whole = digest.hex if (digest := item.ref.out.digest) and not item.inside else None
+        worker = Materialiser(project, look, is_exec, self._progress)
+        made = worker.apply(plan, want, is_dir, whole)
         if not (only_links and not made.missing):
             self._account(item, look, made, is_dir)
 
@@ -335,6 +338,7 @@ def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:
 
 def _remove(project: Project, look: Snapshot) -> bool:
     """Takes an output away; False when it changed meanwhile, and stays."""
+    record_removal(project, look)
     with Root(project.root) as root:
         if look.kind == FILE:
             root.delete(look.path, look.sources[0].folder.key(0))

@@ -20,6 +20,7 @@ from pannier.disk import batches, fsio
 from pannier.disk.beneath import Root
 from pannier.disk.link import COPY
 from pannier.disk.walk import FIELDS, StatKey, scan
+from pannier.project.keeping import record_change
 from pannier.project.making import Job, Maker, jobs_for_singles, jobs_for_tree
 from pannier.project.project import Project
 from pannier.project.snapshot import (
@@ -59,12 +60,24 @@ class Materialiser:
         self._project, self._before, self._progress = project, before, progress
         self._store: Store = project.store_of(before.algorithm)
         self._maker = Maker(project, self._store, executable, progress)
+        self._whole: str | None = None
 
-    def apply(self, plan: CheckoutPlan, want: Mapping[str, str], is_dir: bool) -> Made:
-        """Raises FileChanged, DiskError, NoSpace; every path is then old or new."""
+    def apply(
+        self,
+        plan: CheckoutPlan,
+        want: Mapping[str, str],
+        is_dir: bool,
+        whole: str | None = None,
+    ) -> Made:
+        """whole: digest of what the place holds afterwards ("" for nothing), when the plan is
+        about all of it.
+
+        Raises FileChanged, DiskError, NoSpace; every path is then old or new.
+        """
         made = Made(missing=list(plan.missing))
         self._check_space(plan)
         path = self._before.path
+        self._whole = whole
         with (
             scratch_folder(self._project, path) as scratch,
             Root(self._project.root) as root,
@@ -102,6 +115,7 @@ class Materialiser:
         if (not done and not is_dir) or (self._maker.missing and before.kind != ABSENT):
             return
         path = self._before.path
+        record_change(self._project, before, plan, self._whole)
         if root.stat(path) is None:
             root.place(new, path)
             made.created += len(done)
@@ -166,6 +180,7 @@ class Materialiser:
             top: new for top, new in tops.items() if any(path in done for path, _ in trees[top])
         } | {path: new for path, new in made_as.items() if path in done}
         keys = self._keys()
+        record_change(self._project, self._before, plan, self._whole)
         gone = self._put_in_place(news, there, keys, root)
         made.replaced += len(news.keys() & keys.keys())
         made.created += len(done) - len(made_as.keys() & keys.keys() & done)

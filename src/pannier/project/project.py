@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
@@ -19,6 +20,9 @@ from pannier.store.objects import Store
 from pannier.store.publishing import Staging
 from pannier.store.statcache import StatCache
 
+if TYPE_CHECKING:
+    from pannier.project.recording import Recording
+
 _DEFAULT_KINDS = ["reflink", "copy"]
 
 
@@ -27,7 +31,8 @@ class Project:
     """One opened project. All paths are absolute.
 
     root: the directory that holds `.dvc`. scratch: our temporary folder, on the file system of
-    `.dvc`; it may not exist yet. git: None in a project without Git.
+    `.dvc`; it may not exist yet. git: None in a project without Git. recording: of the command
+    that runs, None when it is none that is recorded.
     """
 
     root: str
@@ -37,6 +42,7 @@ class Project:
     cache_dir: str
     store: Store
     legacy: Store
+    recording: Recording | None = None
     _kinds: list[str] | None = field(default=None)
 
     @property
