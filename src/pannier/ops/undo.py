@@ -25,7 +25,7 @@ from pannier.formats.oplog import (
     UnknownChange,
 )
 from pannier.git.repo import GitRepo
-from pannier.project.hook_files import is_ours, remove_hooks, write_hooks
+from pannier.project.hook_files import HOOKS, is_ours, remove_hooks, write_hooks
 from pannier.project.index import is_stage_file, load_index
 from pannier.project.journal import Journal
 from pannier.project.project import Project
@@ -167,13 +167,14 @@ def _look_at_file(project: Project, change: FileChange, work: _Work) -> None:
 
 def _look_at_hooks(project: Project, change: HooksChange, work: _Work) -> None:
     folder = _git_of(project).hooks_dir()
-    there = [name for name in change.names if os.path.lexists(os.path.join(folder, name))]
+    names = [name for name in HOOKS if name in change.names]
+    there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
     work.changed += [
         os.path.relpath(os.path.join(folder, name), project.root)
         for name in there
         if not is_ours(folder, name)
     ]
-    todo = there if change.placed else [name for name in change.names if name not in there]
+    todo = there if change.placed else [name for name in names if name not in there]
     if todo:
         work.hooks.append(HooksChange(tuple(todo), change.placed))
 

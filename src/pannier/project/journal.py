@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pannier.core.events import Progress
 from pannier.disk.walk import scan
 from pannier.formats.oplog import Entry, parse_entry
-from pannier.project.recording import folder_of, numbers_in
+from pannier.project.recording import folder_of, link_on_the_way, numbers_in
 
 
 class Journal:
@@ -16,9 +16,12 @@ class Journal:
 
     def __init__(self, root: str) -> None:
         self.folder = folder_of(root)
+        self._usable = link_on_the_way(root) is None
 
     def entry(self, number: int) -> Entry | None:
         """One entry, as far as it is whole; None when it is not there or cannot be read."""
+        if not self._usable:
+            return None
         try:
             fd = os.open(f"{self.folder}/{number}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
@@ -31,7 +34,7 @@ class Journal:
         that command had not changed anything yet.
         """
         for number, names in reversed(numbers_in(self.folder).items()):
-            if str(number) not in names:
+            if not self._usable or str(number) not in names:
                 continue
             entry = self.entry(number)
             if entry is None:
@@ -42,4 +45,5 @@ class Journal:
     def kept_bytes(self, number: int) -> int:
         """What an entry holds back of the disk's room."""
         folder = f"{self.folder}/{number}.kept"
-        return scan(folder).size_bytes if os.path.isdir(folder) else 0
+        there = os.path.isdir(folder) and not os.path.islink(folder)
+        return scan(folder).size_bytes if there else 0

@@ -9,6 +9,7 @@ and stops no work but such as destroys what is nowhere else.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ from collections.abc import Callable, Sequence
 
 from pannier.core.errors import ConfigError, DiskError, NotInProject, PannierError
 from pannier.disk import fsio
+from pannier.disk.beneath import has_link_parent
 from pannier.formats import oplog
 from pannier.project.config_files import find_root
 from pannier.project.settings import Settings, load_settings
@@ -34,6 +36,14 @@ _NUMBER = re.compile(r"([0-9]+)(\.kept)?\Z")
 def folder_of(root: str) -> str:
     """The folder of a project's log. It holds `<number>`, an entry, and `<number>.kept/`."""
     return f"{root}/.dvc/tmp/pannier/ops"
+
+
+def link_on_the_way(root: str) -> str | None:
+    """A link that stands on the way to the folder of the log, root-relative.
+
+    Then it is not used: what it leads to is a stranger's choice, and old entries are deleted.
+    """
+    return has_link_parent(root, ".dvc/tmp/pannier/ops/-")
 
 
 def numbers_in(folder: str) -> dict[int, set[str]]:
@@ -221,8 +231,11 @@ class Recording:
         if days == 0:
             self._off = True
             return False
-        folder = folder_of(str(self._root))
+        root = str(self._root)
+        folder, link = folder_of(root), link_on_the_way(root)
         try:
+            if link is not None:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), f"{root}/{link}")
             if not os.path.isdir(folder):
                 fsio.make_dirs(folder)
                 fsio.sync_dir(os.path.dirname(folder))
@@ -254,7 +267,7 @@ class Recording:
 
     def _give_up(self, error: OSError | DiskError) -> None:
         if isinstance(error, OSError):
-            error = fsio.disk_error(error, folder_of(str(self._root)))
+            error = fsio.disk_error(error, error.filename or folder_of(str(self._root)))
         self._off, self._failure = True, error
         if self._fd >= 0:
             os.close(self._fd)
@@ -262,9 +275,7 @@ class Recording:
             if not self._begun:
                 with contextlib.suppress(OSError):
                     fsio.unlink(self._path)
-        self._warn(
-            f"what this command changes cannot be undone, for its log is not written: {error}"
-        )
+        self._warn(f"'undo' will not know what this command changes: {error}")
 
 
 def prune(folder: str, known: dict[int, set[str]], days: int, spare: set[int]) -> None:
@@ -285,7 +296,8 @@ def prune(folder: str, known: dict[int, set[str]], days: int, spare: set[int]) -
             except FileNotFoundError:
                 pass
         if f"{number}.kept" in names:
-            fsio.remove_tree(f"{folder}/{number}.kept")
+            kept = f"{folder}/{number}.kept"
+            (fsio.unlink if os.path.islink(kept) else fsio.remove_tree)(kept)
         fsio.remove_if_there(f"{folder}/{number}")
 
 

@@ -134,9 +134,7 @@ def _compare(found: Restore, histories: Mapping[str, _History], folder: str) -> 
             found.changed.append(found.shown(path))
             continue
         holding = (
-            kept
-            for kept in history.kept
-            if _holds(f"{folder}/{kept}", history.was, found.look.algorithm)
+            kept for kept in history.kept if _holds(folder, kept, history.was, found.look.algorithm)
         )
         found.rows.append(Row(path, history.was, there, next(holding, None)))
 
@@ -161,10 +159,21 @@ def _find_bytes(found: Restore, store: Store, *, verify: bool) -> None:
     ]
 
 
-def _holds(path: str, name: str | None, algorithm: str) -> bool:
-    """True when a kept file is there and has its digest: a kill may have left another one there."""
+def _holds(folder: str, kept: str, name: str | None, algorithm: str) -> bool:
+    """True when a kept file is there and has its digest: a kill may have come before it."""
+    path = f"{folder}/{kept}"
     try:
-        return stat.S_ISREG(os.lstat(path).st_mode) and hex_of_file(path, algorithm) == name
+        return _is_file(folder, kept) and hex_of_file(path, algorithm) == name
+    except OSError:
+        return False
+
+
+def _is_file(folder: str, kept: str) -> bool:
+    """True for a regular file in the log's folder that no link leads to."""
+    if has_link_parent(folder, kept) is not None:
+        return False
+    try:
+        return stat.S_ISREG(os.lstat(f"{folder}/{kept}").st_mode)
     except OSError:
         return False
 
@@ -231,7 +240,7 @@ def drop_kept(project: Project, folder: str, changes: Iterable[OutputChange]) ->
     disks: dict[int, str] = {}
     for change in changes:
         here = [row.kept for row in change.rows or () if row.kept]
-        kept |= dict.fromkeys(name for name in here if os.path.lexists(f"{folder}/{name}"))
+        kept |= dict.fromkeys(name for name in here if _is_file(folder, name))
         parent = os.path.dirname(project.absolute(change.path))
         if here and os.path.isdir(parent):
             disks.setdefault(os.stat(parent).st_dev, parent)
