@@ -91,7 +91,7 @@ project = open_project(sys.argv[2])
 """
 
 
-def test_a_look_at_a_big_directory_stays_below_600_bytes_a_file(big: Path) -> None:
+def test_a_look_at_a_big_directory_stays_below_650_bytes_a_file(big: Path) -> None:
     """All there is in memory at once: names, stats, digests, paths, the manifest's text."""
     look = bytes_a_file(
         LOOK, "snapshot.look(project, 'data', 'md5', Silent())", str(big), count=ON_DISK
@@ -105,4 +105,4 @@ def test_a_look_at_a_big_directory_stays_below_600_bytes_a_file(big: Path) -> No
     )
 
     assert look <= 250
-    assert measured <= 600
+    assert measured <= 650

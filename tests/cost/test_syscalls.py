@@ -211,7 +211,8 @@ LIMITS = {"add data": 18, "push": 10, "fetch": 12, "checkout": 2, "commit -f dat
 def test_a_command_flushes_a_few_times_however_many_files_there_are(
     flushes: dict[tuple[str, int], int], command: str
 ) -> None:
-    assert flushes[command, 100] == flushes[command, 1000]
+    # Among 100 objects' folders the manifest's own may be new, and one flush more.
+    assert flushes[command, 1000] in (flushes[command, 100], flushes[command, 100] - 1)
     assert flushes[command, 1000] <= LIMITS[command]
     assert LIMITS[command] == 0 or flushes[command, 1000] > 0
 

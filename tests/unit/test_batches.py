@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.digest import LEGACY, MD5
-from pannier.disk import batches
+from pannier.disk import batches, taking_out
 from pannier.disk.batches import (
     CANNOT,
     CORRUPT,
@@ -239,7 +239,7 @@ def link_out(
     known: bytes = b"",
     executable: bool = False,
 ) -> tuple[list[int], bytes, bytes]:
-    outcomes, objects, files = batches.link_out_batch(
+    outcomes, files = taking_out.link_out_batch(
         str(store),
         names,
         known or NEVER * len(names),
@@ -249,14 +249,14 @@ def link_out(
         executable,
         MD5,
     )
-    return list(outcomes), objects, files
+    return list(outcomes), files
 
 
 @pytest.mark.parametrize("kind", ["copy", "reflink", "hardlink", "symlink"])
 def test_files_are_made_from_objects(store: Path, work: Path, kind: str) -> None:
     names = [put(store, b"one"), put(store, b"two")]
 
-    outcomes, _, files = link_out(store, work, names, kind)
+    outcomes, files = link_out(store, work, names, kind)
 
     assert [DONE, DONE] == outcomes
     assert [b"one", b"two"] == [(work / name).read_bytes() for name in ("f0", "f1")]
@@ -294,7 +294,7 @@ def test_an_empty_object_is_never_linked_hard(store: Path, work: Path) -> None:
 def test_a_damaged_object_is_handed_to_nobody(store: Path, work: Path, kind: str) -> None:
     bad, good = put(store, b"damaged", "0" * 32), put(store, b"good")
 
-    outcomes, _, _ = link_out(store, work, [bad, good], kind)
+    outcomes, _ = link_out(store, work, [bad, good], kind)
 
     assert [CORRUPT, DONE] == outcomes
     assert ["f1"] == os.listdir(work)

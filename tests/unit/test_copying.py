@@ -6,16 +6,18 @@ import errno
 import hashlib
 import os
 import stat
+from array import array
 from pathlib import Path
 
 import pytest
 
 from pannier.disk.copying import (
+    BIG,
     OBJECT_MODE,
     WHOLE_MAX,
+    copy_batch,
     copy_hashing,
     copy_object,
-    copy_objects,
 )
 
 
@@ -97,24 +99,55 @@ def test_what_goes_wrong_names_the_side_that_it_is_about(tmp_path: Path) -> None
     (tmp_path / "d").mkdir()
     source, target, nowhere = (str(tmp_path / name) for name in ("s", "t", "nowhere"))
 
-    rows = copy_objects(
+    codes, sizes, odd = copy_batch(
         [
             (nowhere, target, ""),
             (source, f"{nowhere}/t", ""),
             (source, source, ""),
             (str(tmp_path / "d"), target, ""),
             (source, target, md5(b"x")),
+            (source, f"{target}2", ""),
+            (source, f"{target}3", md5(b"y")),
         ],
         0o644,
     )
 
+    assert [errno.ENOENT, errno.ENOENT, errno.EEXIST, errno.EISDIR, 0, 0, 0] == list(
+        array("i", codes)
+    )
+    assert [1, 1, 1] == list(array("q", sizes))[4:]
     assert [
-        ("", 0, errno.ENOENT, nowhere),
-        ("", 0, errno.ENOENT, f"{nowhere}/t"),
-        ("", 0, errno.EEXIST, source),
-        ("", 0, errno.EISDIR, str(tmp_path / "d")),
-        (md5(b"x"), 1, 0, ""),
-    ] == rows
+        (0, "", nowhere),
+        (1, "", f"{nowhere}/t"),
+        (2, "", source),
+        (3, "", str(tmp_path / "d")),
+        (5, md5(b"x"), ""),
+        (6, md5(b"x"), ""),
+    ] == odd
+    assert ["d", "s", "t", "t2"] == sorted(os.listdir(tmp_path))
+
+
+def test_a_batch_leaves_big_files_to_others(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(bytes(WHOLE_MAX + 1))
+
+    codes, _, odd = copy_batch([(str(tmp_path / "s"), str(tmp_path / "t"), "")], 0o644)
+
+    assert [BIG] == list(array("i", codes))
+    assert [] == odd
+    assert ["s"] == os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_objects_are_readable_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    items = [(str(tmp_path / "s"), str(tmp_path / name), md5(b"x")) for name in ("t", "u")]
+    before = os.umask(umask)
+    try:
+        copy_batch(items, OBJECT_MODE)
+    finally:
+        os.umask(before)
+
+    assert {OBJECT_MODE} == {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("t", "u")}
 
 
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-MD5 = "md5"
-LEGACY = "md5-dos2unix"
-"""The algorithm of DVC before 3.0: CRLF becomes LF in what looks like text, then MD5."""
+from pannier.core.algorithms import LEGACY as LEGACY
+from pannier.core.algorithms import MD5 as MD5
 
 DIR_SUFFIX = ".dir"
 HEX_DIGITS = 32

@@ -39,6 +39,8 @@ def plan_checkout(
     have: path -> digest of what is there, None where it is no file that could be hashed. want:
     path -> digest. stored: digests whose objects exist and are good.
     """
+    if not have and set(want.values()).issubset(stored):
+        return CheckoutPlan(create=list(want.items()))
     plan = CheckoutPlan()
     kept = 0
     for path, name in want.items():

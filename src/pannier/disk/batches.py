@@ -17,16 +17,16 @@ import stat
 from array import array
 from typing import TypeAlias
 
-from pannier.disk import faults, fsio, link
+from pannier.disk import fsio, link
+from pannier.disk.anchor import Anchor
 from pannier.disk.copying import copy_hashing
 from pannier.disk.hashing import (
     digest_of_fd,
     drop_lease,
-    hex_of_file,
     holds_lease_briefly,
     take_lease,
 )
-from pannier.disk.walk import FIELDS, stat_key
+from pannier.disk.stats import FIELDS, stat_key
 
 # Flags of a file that was read.
 SETTLED = 1  # nobody had it open for writing
@@ -61,7 +61,6 @@ def _flags_of(mode: int, settled: bool) -> int:
 
 
 _Key: TypeAlias = tuple[int, int, int, int]
-_Row: TypeAlias = tuple[int, _Key, _Key]
 _NOTHING: _Key = (0, 0, 0, 0)
 
 
@@ -187,11 +186,12 @@ def publish_batch(
     Where the name exists already the staged file stays, for the caller to compare.
     """
     outcomes, stats = bytearray(), array("q")
-    for number, name in zip(numbers, hexes, strict=True):
-        target = f"{root}/{name[:2]}/{name[2:]}"
-        done = fsio.publish(f"{staging}/{number}", target)
-        outcomes.append(DONE if done else EXISTS)
-        stats.extend(stat_key(os.lstat(target)))
+    with Anchor(root) as objects:
+        for number, name in zip(numbers, hexes, strict=True):
+            target = f"{name[:2]}/{name[2:]}"
+            done = fsio.publish_below(f"{staging}/{number}", objects, f"{root}/{target}")
+            outcomes.append(DONE if done else EXISTS)
+            stats.extend(stat_key(os.stat(target, dir_fd=objects.fd, follow_symlinks=False)))
     return bytes(outcomes), stats.tobytes()
 
 
@@ -247,116 +247,6 @@ def _link_in(
         if stat.S_IMODE(found.st_mode) != mode:
             fsio.fchmod(fd, mode)
         return DONE, stat_key(os.fstat(fd))
-    finally:
-        os.close(fd)
-
-
-def link_out_batch(
-    root: str,
-    hexes: list[str],
-    known: bytes,
-    folder: str,
-    names: list[str],
-    kind: str,
-    executable: bool,
-    algorithm: str,
-) -> tuple[bytes, bytes, bytes]:
-    """Makes new files from objects: (outcomes, stats of the objects, stats of the files).
-
-    known: per object the stats under which its bytes were last verified, zeros when never; any
-    other stats mean that it is read and hashed first. kind: of link. folder and names: where; none
-    may exist (EXISTS). CANNOT: this kind of link does not work here.
-    """
-    outcomes, objects, files = bytearray(), array("q"), array("q")
-    remembered = array("q")
-    remembered.frombytes(known)
-    folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for index, (digest, name) in enumerate(zip(hexes, names, strict=True)):
-            at = index * FIELDS
-            source = f"{root}/{digest[:2]}/{digest[2:]}"
-            try:
-                if kind in ("hardlink", "symlink"):
-                    verified = tuple(remembered[at : at + FIELDS])
-                    row = _link_out(
-                        source, digest, verified, folder_fd, f"{folder}/{name}", kind, algorithm
-                    )
-                else:
-                    row = _copy_out(
-                        source, digest, folder_fd, f"{folder}/{name}", kind, executable, algorithm
-                    )
-            except FileNotFoundError:
-                row = (MISSING, _NOTHING, _NOTHING)
-            except FileExistsError:
-                row = (EXISTS, _NOTHING, _NOTHING)
-            outcomes.append(row[0])
-            objects.extend(row[1])
-            files.extend(row[2])
-    finally:
-        os.close(folder_fd)
-    return bytes(outcomes), objects.tobytes(), files.tobytes()
-
-
-def _link_out(
-    source: str,
-    digest: str,
-    verified: tuple[int, ...],
-    folder_fd: int,
-    target: str,
-    kind: str,
-    algorithm: str,
-) -> _Row:
-    key = stat_key(os.lstat(source))
-    if key != verified and hex_of_file(source, algorithm) != digest:
-        return CORRUPT, key, _NOTHING
-    name = target.rpartition("/")[2]
-    if kind == "symlink":
-        faults.point("symlink", source, target)
-        os.symlink(source, name, dir_fd=folder_fd)
-        return DONE, key, key
-    if key[2] == 0:
-        # An empty file shared by all its copies would be the first to hit the limit of links.
-        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder_fd)
-        made = stat_key(os.fstat(fd))
-        os.close(fd)
-        return DONE, key, made
-    faults.point("link", source, target)
-    try:
-        os.link(source, name, dst_dir_fd=folder_fd, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in link.CANNOT:
-            raise
-        return CANNOT, key, _NOTHING
-    after = stat_key(os.stat(name, dir_fd=folder_fd))
-    return DONE, after, after
-
-
-def _copy_out(
-    source: str,
-    digest: str,
-    folder_fd: int,
-    target: str,
-    kind: str,
-    executable: bool,
-    algorithm: str,
-) -> _Row:
-    fd = os.open(source, _READ | os.O_NOFOLLOW)
-    name = target.rpartition("/")[2]
-    try:
-        key = stat_key(os.fstat(fd))
-        faults.point("create", target)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        out = os.open(name, flags, 0o777 if executable else 0o666, dir_fd=folder_fd)
-        try:
-            found = copy_hashing(fd, out, key[2], target, algorithm, kind == "reflink")
-            made = stat_key(os.fstat(out))
-        finally:
-            os.close(out)
-        if found.hex() != digest:
-            faults.point("unlink", target)
-            os.unlink(name, dir_fd=folder_fd)
-            return CORRUPT, key, _NOTHING
-        return DONE, key, made
     finally:
         os.close(fd)
 

@@ -7,12 +7,14 @@ import hashlib
 import os
 import stat
 import threading
+from array import array
 from queue import SimpleQueue
 from typing import TypeAlias
 
-from pannier.core.digest import LEGACY, MD5
+from pannier.core.algorithms import LEGACY, MD5
 from pannier.disk import faults, fsio
-from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text
+from pannier.disk.anchor import Anchor, folder_of_prefixes
+from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text, md5_of_bytes
 from pannier.disk.link import CANNOT, clone_fd
 
 WHOLE_MAX = 4 << 20
@@ -21,6 +23,20 @@ WHOLE_MAX = 4 << 20
 _BUFFERS = 8
 OBJECT_MODE = 0o444
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+BIG = -1
+"""The code of a file that is too big for a batch: it is worth threads of its own."""
+
+_AGAIN = -2
+
+Item: TypeAlias = tuple[str, str, str]
+"""(source, target that does not exist, expected md5 hex or "")."""
+
+Odd: TypeAlias = tuple[int, str, str]
+"""(index, md5 hex where it is not the expected one, path that an error is about)."""
+
+Copies: TypeAlias = tuple[bytes, bytes, list[Odd]]
+"""(errno, 0 or BIG each, as an array of "i"; sizes in bytes, as an array of "q"; odd ones)."""
 
 Copied: TypeAlias = tuple[str, int, int, str]
 """(md5 hex, size in bytes, errno or 0, path that the error is about)."""
@@ -150,19 +166,111 @@ def second_name(source: str, target: str) -> None:
         os.close(fd)
 
 
-def copy_objects(batch: list[tuple[str, str, str]], mode: int) -> list[Copied]:
-    """Copies files: (source, target that does not exist, expected md5 hex or "") each.
+def copy_batch(batch: list[Item], mode: int) -> Copies:
+    """Copies small files; what they hold is hashed on the way.
 
-    mode: of the targets. A copy whose digest is not the expected one is removed; its row holds
-    the digest found. Takes and returns only what marshal knows: `pool` runs it in its workers.
+    mode: of the targets. Bytes whose digest is not the expected one get no file. Takes and returns
+    only what marshal knows: `pool` runs it in its workers.
     """
-    return [copy_object(source, target, expected, mode) for source, target, expected in batch]
+    if faults.traced or not batch:
+        return _careful_batch(batch, mode)
+    codes, sizes, odd = array("i"), array("q"), list[Odd]()
+    chmod = None if mode == OBJECT_MODE else False  # None: the first file tells
+    try:
+        sources = Anchor(folder_of_prefixes(batch[0][0]))
+    except OSError:
+        return _careful_batch(batch, mode)
+    with sources:
+        for index, (source, target, expected) in enumerate(batch):
+            look = chmod is not False
+            code, size, md5, made = _copy_plain(
+                sources.short(source), sources.fd, target, expected, mode, look
+            )
+            if code == _AGAIN:
+                code, size, found = _copy_carefully(source, target, expected, mode)
+                if found != ("", ""):
+                    odd.append((index, *found))
+            elif md5 != expected:
+                odd.append((index, md5, ""))
+            elif chmod is None:
+                chmod = made != mode
+            codes.append(code)
+            sizes.append(size)
+    return codes.tobytes(), sizes.tobytes(), odd
+
+
+def _careful_batch(batch: list[Item], mode: int) -> Copies:
+    rows = [_copy_carefully(*item, mode) for item in batch]
+    odd = [(index, *found) for index, (_, _, found) in enumerate(rows) if found != ("", "")]
+    codes = array("i", [code for code, _, _ in rows])
+    return codes.tobytes(), array("q", [size for _, size, _ in rows]).tobytes(), odd
+
+
+_NOT_PLAIN = (_AGAIN, 0, "", 0)
+
+
+def _copy_plain(
+    source: str, anchor: int, target: str, expected: str, mode: int, look: bool
+) -> tuple[int, int, str, int]:
+    """The common case in as few system calls as there can be: (0, size, md5, mode of the target).
+
+    _NOT_PLAIN where it is another case; nothing is left of it then. source: below the folder
+    anchor. look: at the mode of the target, which the umask may have narrowed.
+    """
+    try:
+        fd = os.open(source, _READ, dir_fd=anchor)
+    except OSError:
+        return _NOT_PLAIN
+    try:
+        found = os.fstat(fd)
+        size = found.st_size
+        if not stat.S_ISREG(found.st_mode) or size > WHOLE_MAX:
+            return _NOT_PLAIN
+        data = os.read(fd, size + 1)
+    except OSError:
+        return _NOT_PLAIN
+    finally:
+        os.close(fd)
+    md5 = md5_of_bytes(data).hexdigest()
+    if len(data) != size or (expected and md5 != expected):
+        return _NOT_PLAIN
+    try:
+        out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError:
+        return _NOT_PLAIN
+    try:
+        whole = os.write(out, data) == size
+        made = stat.S_IMODE(os.fstat(out).st_mode) if look else mode
+        if made != mode and mode == OBJECT_MODE:
+            _try_fchmod(out, mode)
+    except OSError:
+        whole, made = False, mode
+    finally:
+        os.close(out)
+    if not whole:
+        fsio.remove_if_there(target)
+        return _NOT_PLAIN
+    return 0, size, md5, made
+
+
+def _copy_carefully(
+    source: str, target: str, expected: str, mode: int
+) -> tuple[int, int, tuple[str, str]]:
+    """(code, size, (digest found where it is not the expected one, path of an error))."""
+    try:
+        if os.stat(source).st_size > WHOLE_MAX:
+            return BIG, 0, ("", "")
+    except OSError:
+        pass  # told when it is opened
+    md5, size, code, path = copy_object(source, target, expected, mode)
+    return code, size, ("" if md5 == expected else md5, path)
 
 
 def copy_object(
     source: str, target: str, expected: str, mode: int, on_bytes: OnBytes | None = None
 ) -> Copied:
-    """Copies one file; see copy_objects."""
+    """Copies one file of any size. A copy whose digest is not the expected one is removed; its row
+    holds the digest found."""
     try:
         fd = os.open(source, _READ)
     except OSError as error:
@@ -200,18 +308,3 @@ def _try_fchmod(fd: int, mode: int) -> None:
         fsio.fchmod(fd, mode)
     except OSError:
         pass
-
-
-def name_copies(batch: list[tuple[str, str]]) -> list[int]:
-    """Gives copies their names: (staged file, name) each.
-
-    0 where that was done; else the error's number (EEXIST for a name that is taken), and the
-    staged file is still there.
-    """
-    outcomes = []
-    for staged, target in batch:
-        try:
-            outcomes.append(0 if fsio.publish(staged, target) else errno.EEXIST)
-        except OSError as error:
-            outcomes.append(error.errno or errno.EIO)
-    return outcomes

@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
 from pannier.disk import faults, watch
+from pannier.disk.anchor import Anchor
 from pannier.disk.faults import name_of, point
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -131,6 +132,17 @@ def replace(source: str, target: str) -> None:
     os.rename(source, target)
 
 
+def publish_below(source: str, folder: Anchor, target: str) -> bool:
+    """`publish` of a target that is probably below folder: the usual case in fewer steps."""
+    if faults.traced:
+        return publish(source, target)
+    if _renameat2(source, folder.short(target), _RENAME_NOREPLACE, folder.fd):
+        return True
+    if ctypes.get_errno() == errno.EEXIST:
+        return False
+    return publish(source, target)  # what else may be wrong, and how else it may work
+
+
 def publish(source: str, target: str, *, shown: str = "") -> bool:
     """Moves source to target unless target exists; tells whether it did.
 
@@ -173,13 +185,13 @@ def exchange(first: str, second: str, *, shown: str = "") -> bool:
     raise OSError(code, os.strerror(code), second)
 
 
-def _renameat2(source: str, target: str, flags: int) -> bool:
+def _renameat2(source: str, target: str, flags: int, folder_fd: int = _AT_FDCWD) -> bool:
     try:
         call = _libc.renameat2
     except AttributeError:
         ctypes.set_errno(errno.ENOSYS)
         return False
-    result: int = call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags)
+    result: int = call(_AT_FDCWD, os.fsencode(source), folder_fd, os.fsencode(target), flags)
     return result == 0
 
 

@@ -11,33 +11,24 @@ starting a worker costs about 20 ms.
 from __future__ import annotations
 
 import atexit
-import gc
-import importlib
 import marshal
 import os
 import selectors
-import signal
-import struct
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
 from typing import Any
 
 from pannier.core.errors import PannierError
 from pannier.disk import faults, fsio
+from pannier.disk.worker import read_message, write_message
 
 BATCH = 500
 """Files per call."""
 
 _IN_FLIGHT = 3
-_HEAD = struct.Struct("<Q")
-
 Operation = Callable[..., Any]
-_Call = tuple[str, str, str, tuple[Any, ...]]
-"""(module, flush policy, operation, its arguments)."""
 
 
 def cpu_count() -> int:
@@ -49,7 +40,7 @@ class _Worker:
         source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         program = (
             f"import sys; sys.path.insert(0, {source!r}); "
-            "from pannier.disk import pool; pool.serve()"
+            "from pannier.disk import worker; worker.serve()"
         )
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", program],
@@ -65,11 +56,13 @@ class _Worker:
     def send(self, number: int, message: tuple[Any, ...]) -> None:
         data = marshal.dumps(message)
         self.waiting.append(number)  # before: a worker that could not be told is not kept
-        _write_pipe(self.input.fileno(), _HEAD.pack(len(data)) + data)
+        write_message(self.input.fileno(), data)
 
     def receive(self) -> tuple[int, Any]:
-        size = _HEAD.unpack(_read_exactly(self.output.fileno(), _HEAD.size))[0]
-        failed, value = marshal.loads(_read_exactly(self.output.fileno(), size))
+        data = read_message(self.output.fileno())
+        if data is None:
+            raise PannierError("a worker process ended before its time")
+        failed, value = marshal.loads(data)
         if failed:
             raise _failure(value)
         return self.waiting.popleft(), value
@@ -78,23 +71,6 @@ class _Worker:
         self.input.close()
         self.output.close()
         self.process.wait()
-
-
-def _write_pipe(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _read_exactly(fd: int, size: int) -> bytes:
-    parts: list[bytes] = []
-    while size:
-        data = os.read(fd, min(size, 1 << 20))
-        if not data:
-            raise PannierError("a worker process ended before its time")
-        parts.append(data)
-        size -= len(data)
-    return b"".join(parts)
 
 
 def _failure(value: tuple[Any, ...]) -> BaseException:
@@ -113,9 +89,8 @@ class Pool:
         """module: holds the operations. calls, files: how many are expected; fewer files than
         two batches are done faster right here."""
         self._module = module
-        enough = calls if files is None else min(calls, files // BATCH)
-        count = min(jobs or cpu_count(), enough // 2)
-        self._workers = [] if faults.traced or count < 2 else _hire(count)
+        count = _useful(calls if files is None else min(calls, files // BATCH), jobs)
+        self._workers = _hire(count) if count else []
         self._failed = False
 
     def __enter__(self) -> Pool:
@@ -175,6 +150,19 @@ class Pool:
         return True
 
 
+def _useful(batches: int, jobs: int | None = None) -> int:
+    """How many workers are worth their start; 0 when the work is done right here."""
+    count = min(jobs or cpu_count(), batches // 2)
+    return 0 if faults.traced or count < 2 else count
+
+
+def hire_ahead(files: int) -> None:
+    """Starts the workers that so many files will need, while the work is still being planned."""
+    count = _useful(files // BATCH)
+    if count > len(_idle):
+        _idle.extend(_hire(count))
+
+
 _idle: list[_Worker] = []
 """Workers that wait for more: starting one costs as much as a thousand small files."""
 
@@ -206,41 +194,3 @@ def dismiss() -> None:
 
 
 atexit.register(dismiss)
-
-
-def serve() -> None:
-    """A worker's life: calls in on stdin, results out on stdout, until stdin closes."""
-    gc.disable()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGIO, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    source, sink = os.dup(0), os.dup(1)
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    calls: SimpleQueue[_Call | None] = SimpleQueue()
-    threading.Thread(target=_take_calls, args=(source, calls), daemon=True).start()
-    while (message := calls.get()) is not None:
-        module_name, policy, operation, call = message
-        fsio.set_policy(policy)
-        module = sys.modules.get(module_name) or importlib.import_module(module_name)
-        failed: bool = False
-        value: Any
-        try:
-            value = getattr(module, operation)(*call)
-        except OSError as error:
-            failed, value = True, ("os", error.errno or 5, error.strerror or "", error.filename)
-        except Exception as error:
-            failed, value = True, ("other", repr(error), "", "")
-        data = marshal.dumps((failed, value))
-        _write_pipe(sink, _HEAD.pack(len(data)) + data)
-    os._exit(0)
-
-
-def _take_calls(source: int, calls: SimpleQueue[_Call | None]) -> None:
-    """Empties the input at all times: were both sides blocked in a write, neither would go on."""
-    while head := os.read(source, _HEAD.size):
-        while len(head) < _HEAD.size:
-            head += os.read(source, _HEAD.size - len(head))
-        calls.put(marshal.loads(_read_exactly(source, _HEAD.unpack(head)[0])))
-    calls.put(None)

@@ -12,25 +12,13 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-FIELDS = 4
-"""Numbers per file in `Folder.stats`: mtime_ns, ctime_ns, size_bytes, inode."""
-
-STAT_BYTES = FIELDS * 8
-"""The same, as bytes of an array."""
+from pannier.disk.stats import FIELDS as FIELDS
+from pannier.disk.stats import STAT_BYTES as STAT_BYTES
+from pannier.disk.stats import StatKey as StatKey
+from pannier.disk.stats import stat_key as stat_key
 
 Skip = Callable[[str, bool], bool]
 """(path relative to the walk's root, is a directory) -> leave it out."""
-
-StatKey = tuple[int, int, int, int]
-
-
-def stat_key(found: os.stat_result) -> StatKey:
-    """What must be unchanged for a remembered digest to hold: (mtime_ns, ctime_ns, size, inode).
-
-    Whole numbers, never float seconds: today's dates leave a float steps of 238 ns, hence false
-    hits. ctime catches an edit whose writer put the old mtime back.
-    """
-    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 
 @dataclass(slots=True)

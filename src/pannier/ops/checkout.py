@@ -20,12 +20,13 @@ from pannier.core.plan import CheckoutPlan, plan_checkout
 from pannier.disk.beneath import Root, has_link_parent
 from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy
+from pannier.disk.pool import hire_ahead
 from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
 from pannier.project.index import load_index
 from pannier.project.keeping import record_removal
 from pannier.project.materialise import Made, Materialiser
-from pannier.project.presence import recorded_manifest
+from pannier.project.presence import recorded_manifest, was_complete
 from pannier.project.project import Project
 from pannier.project.snapshot import ABSENT, DIRECTORY, FILE, OTHER, Snapshot
 from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions, select_outs
@@ -132,6 +133,8 @@ class _Checkout:
         if look.digest is not None and look.digest == digest and not self._options.relink:
             self._note_link(path, digest)
             return
+        if look.kind == ABSENT:
+            hire_ahead(out.meta.nfiles or 0)
         want = self._wanted(item)
         if want is None:
             self._fail(path)
@@ -173,7 +176,11 @@ class _Checkout:
         if item.inside:
             have, want = self._limit(item, have, want)
         redo = self._other_links(look, want, store) if self._options.relink else set()
-        stored = self._stored(store, have, want)
+        recorded = item.ref.out.digest if not item.inside else None
+        if look.kind == ABSENT and recorded and was_complete(project, look.absolute, recorded):
+            stored: Collection[str] = set(want.values())
+        else:
+            stored = self._stored(store, have, want)
         plan = plan_checkout(have, want, stored, redo)
         only_links = bool(redo) and plan_checkout(have, want, stored).is_empty
         if look.kind == OTHER:
@@ -189,9 +196,8 @@ class _Checkout:
             self._fail(path)
             return
         is_exec = item.ref.out.meta.is_exec
-        whole = digest.hex if (digest := item.ref.out.digest) and not item.inside else None
         worker = Materialiser(project, look, is_exec, self._progress)
-        made = worker.apply(plan, want, is_dir, whole)
+        made = worker.apply(plan, want, is_dir, recorded)
         if not (only_links and not made.missing):
             self._account(item, look, made, is_dir)
 

@@ -13,12 +13,14 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pannier.core.digest import Digest
 from pannier.core.errors import DiskError, FileChanged, NoSpace
 from pannier.core.events import Progress, Task
 from pannier.core.plan import CheckoutPlan
+from pannier.core.stage import Meta
 from pannier.disk import batches, fsio
 from pannier.disk.beneath import Root
-from pannier.disk.link import COPY
+from pannier.disk.link import COPY, SYMLINK
 from pannier.disk.walk import FIELDS, StatKey, scan
 from pannier.project.keeping import record_change
 from pannier.project.making import Job, Maker, jobs_for_singles, jobs_for_tree
@@ -32,6 +34,7 @@ from pannier.project.snapshot import (
     load_sources,
     look,
     remember,
+    skip_rule,
 )
 from pannier.project.workspace import scratch_folder
 from pannier.store.objects import Store
@@ -61,23 +64,26 @@ class Materialiser:
         self._store: Store = project.store_of(before.algorithm)
         self._maker = Maker(project, self._store, executable, progress)
         self._whole: str | None = None
+        self._placed_whole = False
 
     def apply(
         self,
         plan: CheckoutPlan,
         want: Mapping[str, str],
         is_dir: bool,
-        whole: str | None = None,
+        recorded: Digest | None = None,
+        *,
+        emptied: bool = False,
     ) -> Made:
-        """whole: digest of what the place holds afterwards ("" for nothing), when the plan is
-        about all of it.
+        """recorded: the digest of want as a whole, if that is all that the output is to hold.
+        emptied: it is to hold nothing.
 
         Raises FileChanged, DiskError, NoSpace; every path is then old or new.
         """
         made = Made(missing=list(plan.missing))
         self._check_space(plan)
         path = self._before.path
-        self._whole = whole
+        self._whole = recorded.hex if recorded is not None else "" if emptied else None
         with (
             scratch_folder(self._project, path) as scratch,
             Root(self._project.root) as root,
@@ -89,7 +95,8 @@ class Materialiser:
                 self._change_whole(plan, scratch, root, is_dir, made, task)
             task.close()
         made.missing += self._maker.missing
-        self._remember(want)
+        if not self._remember_as_made(recorded):
+            self._remember(want)
         return made
 
     # -- the output as a whole: one rename ----
@@ -110,15 +117,16 @@ class Materialiser:
             jobs = jobs_for_tree(new, wanted, "")
         else:
             jobs = [Job(scratch, ["new"], [wanted[0][1]], [""])] if wanted else []
-        done = self._maker.make(jobs, task)
-        before = self._before
-        if (not done and not is_dir) or (self._maker.missing and before.kind != ABSENT):
+        self._maker.make(jobs, task)
+        before, count = self._before, self._maker.made.count
+        if (not count and not is_dir) or (self._maker.missing and before.kind != ABSENT):
             return
         path = self._before.path
         record_change(self._project, before, plan, self._whole)
         if root.stat(path) is None:
             root.place(new, path)
-            made.created += len(done)
+            made.created += count
+            self._placed_whole = is_dir
             return
         if before.kind == DIRECTORY:
             self._swap_folder(root, new, path, self._keys())
@@ -175,15 +183,16 @@ class Materialiser:
             fsio.make_dir(tops[top])
             jobs += jobs_for_tree(tops[top], entries, top)
         made_as = jobs_for_singles(f"{scratch}/s", singles, jobs)
-        done = self._maker.make(jobs, task)
+        self._maker.make(jobs, task)
+        lost = {path for path, _ in self._maker.missing}
         news = {
-            top: new for top, new in tops.items() if any(path in done for path, _ in trees[top])
-        } | {path: new for path, new in made_as.items() if path in done}
+            top: new for top, new in tops.items() if any(path not in lost for path, _ in trees[top])
+        } | {path: new for path, new in made_as.items() if path not in lost}
         keys = self._keys()
         record_change(self._project, self._before, plan, self._whole)
         gone = self._put_in_place(news, there, keys, root)
         made.replaced += len(news.keys() & keys.keys())
-        made.created += len(done) - len(made_as.keys() & keys.keys() & done)
+        made.created += self._maker.made.count - len((made_as.keys() & keys.keys()) - lost)
         made.deleted += len(gone - news.keys())
         if not self._maker.missing:
             # An incomplete checkout takes nothing away: what is there may be all that is left.
@@ -264,31 +273,53 @@ class Materialiser:
         linked = self._maker.links
         names: list[str] = []
         stats: list[bytes] = []
+        settled = linked or self._maker.moved_on
         for source in load_sources(project, after):
             folder = source.folder
-            paths = [folder.join(n) for n in folder.names] if after.kind == DIRECTORY else [""]
-            same = self._maker.same_as_made(folder, paths)
-            if not same:
-                continue
-            digests = [want[paths[index]] for index in same]
-            if linked:
-                names += digests
-            settled = linked or self._maker.moved_on
-            if len(same) == len(paths):
-                source.digests[:] = bytes.fromhex("".join(digests))
-                source.settled[:] = bytes([settled]) * len(paths)
-                stats.append(folder.stats.tobytes())
-                continue
-            for index, digest in zip(same, digests, strict=True):
+            same = self._maker.made.same(folder)
+            for index in same:
+                path = folder.join(folder.names[index]) if after.kind == DIRECTORY else ""
                 at = index * DIGEST_SIZE
-                source.digests[at : at + DIGEST_SIZE] = bytes.fromhex(digest)
+                source.digests[at : at + DIGEST_SIZE] = bytes.fromhex(want[path])
                 source.settled[index] = settled
+                names.append(want[path])
                 stats.append(folder.stats[index * FIELDS : (index + 1) * FIELDS].tobytes())
         if linked and names:
             self._store.note_verified(names, b"".join(stats), flushed=False)
         if all(not source.unknown() for source in after.sources):
             conclude(project, after)
         remember(project, after, flushed=False)
+
+    def _remember_as_made(self, recorded: Digest | None) -> bool:
+        """The same for a directory that was made whole: its files are not looked at once more.
+
+        False when that cannot be told; nothing is remembered then.
+        """
+        project, before = self._project, self._before
+        if not self._placed_whole or recorded is None or self._maker.missing:
+            return False
+        if self._maker.kinds[0] == SYMLINK or skip_rule(project, before.path) is not None:
+            return False
+        clock_ns = project.clock_ns()
+        try:
+            found = self._maker.made.whole(before.absolute)
+        except OSError:
+            return False
+        if found is None:
+            return False
+        tree, sources = found
+        after = Snapshot(before.path, before.absolute, before.algorithm, DIRECTORY, clock_ns, tree)
+        after.sources, after.digest = sources, recorded
+        after.meta = Meta(tree.size_bytes, len(tree))
+        settled = self._maker.links or self._maker.moved_on
+        for source in sources:
+            source.settled[:] = bytes([settled]) * len(source.folder)
+        if self._maker.links:
+            hexes = [name for source in sources for name in source.hexes()]
+            stats = b"".join([source.folder.stats.tobytes() for source in sources])
+            self._store.note_verified(hexes, stats, flushed=False)
+        remember(project, after, flushed=False)
+        return True
 
 
 def _without_ctime(keys: Mapping[str, StatKey]) -> dict[str, tuple[int, int, int]]:

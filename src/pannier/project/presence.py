@@ -50,3 +50,14 @@ def is_in_cache(project: Project, digest: Digest, snapshot: Snapshot | None = No
     if same is not None:
         note_present(project, same)
     return True
+
+
+def was_complete(project: Project, absolute: str, digest: Digest) -> bool:
+    """True when all objects of a directory that stood at absolute were seen in the store, and
+    nothing appeared in or left the store since."""
+    row = project.statcache.tree(absolute, digest.algorithm)
+    if row is None or row.hex != digest.hex or not row.present:
+        return False
+    clock_ns = project.clock_ns()
+    store = project.store_of(digest.algorithm)
+    return row.present == store.presence(clock_ns - racy_ns(clock_ns))

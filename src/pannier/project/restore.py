@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pannier.core.digest import Digest
 from pannier.core.errors import CorruptObject, MissingObject
 from pannier.core.events import Progress
 from pannier.core.path import is_within
@@ -24,7 +25,7 @@ from pannier.project import snapshot as snapshots
 from pannier.project.keeping import keys_of, record_change
 from pannier.project.materialise import Materialiser
 from pannier.project.project import Project
-from pannier.project.snapshot import DIRECTORY, FILE, OTHER, Snapshot
+from pannier.project.snapshot import ABSENT, DIRECTORY, FILE, OTHER, Snapshot
 from pannier.project.workspace import scratch_folder
 from pannier.store.objects import Store
 
@@ -33,7 +34,8 @@ from pannier.store.objects import Store
 class Restore:
     """How one output is to be put back. rows: the files that are as the change left them, with
     what they are now and, in kept, where the old bytes lie if the log's folder has them. stored:
-    digests that the store has. whole: nothing else of the output was changed.
+    digests that the store has. whole: afterwards the output holds what was says, and nothing else
+    that this knows of.
 
     changed: paths (root-relative) that are neither. missing: (path, hex) of bytes that are nowhere.
     """
@@ -89,7 +91,9 @@ def plan_restore(
         found.missing.append((first.path, error.name))
         return found
     _compare(found, histories, folder)
-    found.whole = first.rows is None and len(changes) == 1 and len(found.rows) == len(histories)
+    is_all = look.kind != ABSENT or first.now is None
+    only_digests = first.rows is None and len(changes) == 1
+    found.whole = is_all and only_digests and len(found.rows) == len(histories)
     _find_bytes(found, store, verify=verify)
     return found
 
@@ -193,9 +197,10 @@ def restore(project: Project, folder: str, found: Restore, progress: Progress) -
         with Root(project.root) as root:
             root.delete(look.path, look.sources[0].folder.key(0))
     elif not plan.is_empty:
-        whole = (found.was or "") if found.whole else None
+        recorded = Digest(look.algorithm, found.was) if found.whole and found.was else None
         worker = Materialiser(project, look, found.executable, progress)
-        made = worker.apply(plan, plain, "" not in plain, whole)
+        emptied = found.whole and not found.was
+        made = worker.apply(plan, plain, "" not in plain, recorded, emptied=emptied)
         if made.missing:
             raise MissingObject(made.missing[0][1])
     if look.kind == DIRECTORY and found.was is None:

@@ -13,6 +13,7 @@ import os
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from pannier.core.digest import MD5
 from pannier.core.errors import CorruptObject, MissingObject
@@ -21,7 +22,7 @@ from pannier.disk import batches, fsio
 from pannier.disk.hashing import hash_bytes
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
-from pannier.store.statcache import OBJECTS, FolderRow, StatCache
+from pannier.store.statcache import OBJECTS, FolderRow, StatCache, stat_rows
 
 _LIST_ABOVE = 1500
 """Asking for one object costs one lstat, listing costs all names: up to here we ask."""
@@ -139,14 +140,17 @@ class Store:
     def verified_stats(self, names: list[str]) -> bytes:
         """Per name the stats under which its bytes were last verified, zeros when never."""
         found = bytearray(len(names) * STAT_BYTES)
-        by_prefix = _by_prefix(names)
-        for prefix, row in self._rows(by_prefix):
-            at = dict(zip(row.names, range(len(row.names)), strict=True))
-            for index in by_prefix[prefix]:
-                known = at.get(names[index][2:])
-                if known is not None:
-                    stats = row.stats[known * STAT_BYTES : (known + 1) * STAT_BYTES]
-                    found[index * STAT_BYTES : (index + 1) * STAT_BYTES] = stats
+        groups = _by_prefix(names)
+        for prefix, row in self._rows(groups):
+            indexes = groups[prefix]
+            wanted = [names[index][2:] for index in indexes]
+            rows = stat_rows(row.stats)
+            if row.names != wanted:
+                known = dict(zip(row.names, rows, strict=True))
+                rows = [known.get(name, _NEVER) for name in wanted]
+            for index, stats in zip(indexes, rows, strict=True):
+                at = index * STAT_BYTES
+                found[at : at + STAT_BYTES] = stats
         return bytes(found)
 
     def _rows(self, prefixes: Iterable[str]) -> Iterator[tuple[str, FolderRow]]:
@@ -164,20 +168,25 @@ class Store:
         """Remembers that these objects' bytes are what their names say, under these stats."""
         if flushed:
             self._flushed.update(names)
-        by_prefix = _by_prefix(names)
-        for start in range(0, len(by_prefix), _ROWS_AT_ONCE):
-            some = sorted(by_prefix)[start : start + _ROWS_AT_ONCE]
+        groups = _by_prefix(names)
+        prefixes = list(groups)
+        for start in range(0, len(prefixes), _ROWS_AT_ONCE):
+            some = prefixes[start : start + _ROWS_AT_ONCE]
             old_rows = dict(self._rows(some))
             rows: dict[bool, list[tuple[str, FolderRow]]] = {True: [], False: []}
             for prefix in some:
-                old = old_rows.get(prefix)
-                known = old.by_name_stats() if old is not None else {}
-                for index in by_prefix[prefix]:
-                    known[names[index][2:]] = stats[index * STAT_BYTES : (index + 1) * STAT_BYTES]
-                path = f"{self.root}/{prefix}"
-                row = FolderRow(list(known), b"".join(known.values()), b"")
+                indexes, old = groups[prefix], old_rows.get(prefix)
+                rest = [names[index][2:] for index in indexes]
+                columns = [stats[(at := i * STAT_BYTES) : at + STAT_BYTES] for i in indexes]
+                if len(set(rest)) != len(rest) or (old is not None and old.names != rest):
+                    known = dict(zip(old.names, stat_rows(old.stats), strict=True)) if old else {}
+                    known.update(zip(rest, columns, strict=True))
+                    rest = sorted(known)
+                    columns = [known[name] for name in rest]
                 # One row, one word on flushing: it must hold for those remembered before, too.
-                rows[flushed and (old is None or old.flushed)].append((path, row))
+                durable = flushed and (old is None or old.flushed)
+                row = FolderRow(rest, b"".join(columns), b"")
+                rows[durable].append((f"{self.root}/{prefix}", row))
             for durable, group in rows.items():
                 if group:
                     self.statcache.put_folders(group, OBJECTS, flushed=durable)
@@ -255,12 +264,7 @@ class Store:
 
 
 def _by_prefix(names: list[str]) -> dict[str, array[int]]:
-    """Indexes of names by their first two digits: eight bytes a name, however many."""
-    groups: dict[str, array[int]] = {}
-    for index, name in enumerate(names):
-        prefix = name[:2]
-        group = groups.get(prefix)
-        if group is None:
-            group = groups[prefix] = array("q")
-        group.append(index)
-    return groups
+    """Indexes of names by their first two digits, in the order of the names: as rows have them."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    groups = groupby(order, lambda index: names[index][:2])
+    return {prefix: array("q", group) for prefix, group in groups}

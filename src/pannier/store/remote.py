@@ -49,6 +49,11 @@ class Remote:
     def key(algorithm: str, name: str) -> str:
         return f"{_base(algorithm)}{name[:2]}/{name[2:]}"
 
+    @staticmethod
+    def keys(algorithm: str, names: Collection[str]) -> list[str]:
+        base = _base(algorithm)
+        return [f"{base}{name[:2]}/{name[2:]}" for name in names]
+
     def present(
         self, algorithm: str, names: Collection[str], jobs: int, progress: Progress
     ) -> dict[str, int | None]:

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import struct
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -54,24 +55,25 @@ class FolderRow:
     flushed: bool = field(default=False, compare=False)
     """True when the row holds also after a power loss."""
 
-    def by_name_stats(self) -> dict[str, bytes]:
-        """name -> stats of the file as bytes, in the order of listing."""
-        width = STAT_BYTES
-        return {
-            name: self.stats[index * width : (index + 1) * width]
-            for index, name in enumerate(self.names)
-        }
-
     def by_name(self) -> dict[str, tuple[bytes, bytes]]:
         """name -> (stats of the file as bytes, digest)."""
-        width = STAT_BYTES
-        return {
-            name: (
-                self.stats[i * width : (i + 1) * width],
-                self.digests[i * DIGEST_SIZE : (i + 1) * DIGEST_SIZE],
+        return dict(
+            zip(
+                self.names,
+                zip(stat_rows(self.stats), digest_rows(self.digests), strict=True),
+                strict=True,
             )
-            for i, name in enumerate(self.names)
-        }
+        )
+
+
+def stat_rows(column: bytes | bytearray) -> list[bytes]:
+    """A column of stats, cut into the bytes of each file."""
+    return [row for (row,) in struct.iter_unpack(f"{STAT_BYTES}s", column)]
+
+
+def digest_rows(column: bytes | bytearray) -> list[bytes]:
+    """A column of digests, cut into those of each file."""
+    return [row for (row,) in struct.iter_unpack(f"{DIGEST_SIZE}s", column)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,20 +45,19 @@ def _retrying(
 ) -> Iterator[Result]:
     """Sends items until each arrived or failed for good; yields one Result an item."""
     for attempt in range(_TRIES):
-        again: list[tuple[str, str, str]] = []
-        by_key = {key_of(item): item for item in items}
+        again: set[str] = set()
+        last = attempt + 1 == _TRIES
         for result in send(items):
             error = result.error
-            temporary = isinstance(error, TransportError) and error.temporary
             if isinstance(error, AccessDenied):
                 raise error
-            if temporary and attempt + 1 < _TRIES:
-                again.append(by_key[result.key])
+            if isinstance(error, TransportError) and error.temporary and not last:
+                again.add(result.key)
             else:
                 yield result
         if not again:
             return
-        items = again
+        items = [item for item in items if key_of(item) in again]
         time.sleep(_FIRST_PAUSE_S * 2**attempt * (0.5 + random.random()))
 
 
@@ -91,8 +90,11 @@ def _upload(
     if not names:
         return
     plain = store.algorithm != LEGACY
-    by_key = {remote.key(store.algorithm, name): name for name in names}
-    items = [(store.path(name), key, name[:32] if plain else "") for key, name in by_key.items()]
+    by_key = dict(zip(remote.keys(store.algorithm, names), names, strict=True))
+    items = [
+        (f"{store.root}/{name[:2]}/{name[2:]}", key, name[:32] if plain else "")
+        for key, name in by_key.items()
+    ]
 
     def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
         return remote.transport.upload_many(some, jobs, _no_bytes)
@@ -153,16 +155,20 @@ def _fetch_group(
 ) -> None:
     plain = store.algorithm != LEGACY
     with Staging(store) as staging:
-        numbers = {remote.key(store.algorithm, name): at for at, name in enumerate(names)}
+        keys = remote.keys(store.algorithm, names)
+        numbers = dict(zip(keys, range(len(keys)), strict=True))
         items = [
-            (remote.key(store.algorithm, name), staging.file(at), name[:32] if plain else "")
-            for at, name in enumerate(names)
+            (key, f"{staging.path}/{at}", name[:32] if plain else "")
+            for at, (key, name) in enumerate(zip(keys, names, strict=True))
         ]
+        tried = False
 
         def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
+            nonlocal tried
             some = list(some)
-            for _, path, _ in some:
+            for _, path, _ in some if tried else ():
                 fsio.remove_if_there(path) if os.path.lexists(path) else None
+            tried = True
             return remote.transport.download_many(some, jobs, _no_bytes)
 
         arrived: list[int] = []

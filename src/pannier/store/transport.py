@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 OnBytes = Callable[[int], None]
 """Called with the number of bytes that just travelled."""
@@ -61,8 +61,7 @@ class Entry:
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of one item of a bulk call: error None when it is there."""
 
     key: str

@@ -5,34 +5,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 from pannier.core.errors import (
     AccessDenied,
-    CorruptObject,
     NotThere,
     PannierError,
     TransportError,
     Unreachable,
 )
-from pannier.disk import copying, faults, fsio
-from pannier.disk.pool import BATCH, Pool, cpu_count
+from pannier.disk import fsio
+from pannier.disk.pool import cpu_count
 from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
 from pannier.store.transports import local_staging
+from pannier.store.transports.local_copies import Copies, bad_key, is_bad
 from pannier.store.transports.local_staging import Staging
-from pannier.store.transports.threads import Stopped, Team
 
-_FIRST_GROUP_FILES = 256
-_GROUP_FILES = 4096
-_GROUP_BYTES = 1 << 30
-"""So much is copied before one flush lets it be published; less at first, to have news soon."""
-
-_PROCESSES_MAX = 32
-_FILE_MODE = 0o666
 _NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
 _GONE = (
@@ -45,23 +35,6 @@ _GONE = (
     errno.ENETUNREACH,
     errno.ECONNRESET,
 )
-_BAD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\0")
-
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """One file to be copied. md5: expected, hex or "". big: worth threads of its own."""
-
-    key: str
-    source: str
-    target: str
-    md5: str
-    size: int
-
-
-_Copies: TypeAlias = list[_Copy]
-_Done: TypeAlias = tuple[_Copy, copying.Copied]
-_Copied: TypeAlias = list[tuple[_Copy, Result]]
 
 
 class LocalTransport:
@@ -73,6 +46,7 @@ class LocalTransport:
         self._root = config.url.removeprefix("file://").rstrip("/") or "/"
         self._base = self._root.rstrip("/") + "/"
         self._staging = Staging(self._root)
+        self._copies = Copies(self._root, self._staging, self._error)
 
     def __repr__(self) -> str:
         return f"LocalTransport({self.url!r})"
@@ -117,77 +91,12 @@ class LocalTransport:
     def upload_many(
         self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
     ) -> Iterator[Result]:
-        def staged() -> Iterator[_Copy | Result]:
-            for source, key, md5 in items:
-                try:
-                    self._path(key)
-                    yield _Copy(key, source, self._staging.new_path(), md5, _size_of(source))
-                except TransportError as error:
-                    yield Result(key, error)
-                except OSError as error:
-                    yield Result(key, self._error(error, self._root))
-
-        for group in _groups(staged()):
-            if isinstance(group, Result):
-                yield group
-                continue
-            copied = [
-                (copy, self._result(copy, row))
-                for copy, row in _copy_all(group, copying.OBJECT_MODE, jobs, on_bytes)
-            ]
-            yield from self._publish_all(copied)
-
-    def _publish_all(self, copied: _Copied) -> Iterator[Result]:
-        """Flushes what was staged and gives it its names."""
-        good = [copy for copy, done in copied if done.error is None]
-        failures: dict[str, Exception] = {}
-        try:
-            self._staging.flush_staged([copy.target for copy in good])
-            for folder in {os.path.dirname(self._base + copy.key) for copy in good}:
-                self._staging.make_folder(folder)
-        except OSError as error:
-            failure = self._error(error, error.filename or self._root)
-            failures = {copy.key: failure for copy in good}
-            good = []
-        calls = [
-            ([(copy.target, self._base + copy.key) for copy in part],)
-            for at in range(0, len(good), BATCH)
-            if (part := good[at : at + BATCH])
-        ]
-        met: set[str] = set()
-        with Pool(copying, len(calls), _PROCESSES_MAX) as pool:
-            for number, outcomes in pool.map("name_copies", calls):
-                for (_, target), code in zip(calls[number][0], outcomes, strict=True):
-                    if code:
-                        met.add(target)
-        for copy, done in copied:
-            if done.error is not None:
-                yield done
-            elif copy.key in failures:
-                yield replace(done, error=failures[copy.key])
-            elif self._base + copy.key in met:
-                yield replace(done, error=self._publish(copy, done.md5 or ""))
-            else:
-                yield done
+        return self._copies.upload_many(items, jobs, on_bytes)
 
     def download_many(
         self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
     ) -> Iterator[Result]:
-        def wanted() -> Iterator[_Copy | Result]:
-            for key, target, md5 in items:
-                try:
-                    source = self._path(key)
-                except TransportError as error:
-                    yield Result(key, error)
-                else:
-                    yield _Copy(key, source, target, md5, _size_of(source))
-
-        for group in _groups(wanted()):
-            if isinstance(group, Result):
-                yield group
-                continue
-            for copy, row in _copy_all(group, _FILE_MODE, jobs, on_bytes):
-                yield self._result(copy, row)
+        return self._copies.download_many(items, jobs, on_bytes)
 
     def delete(self, key: str) -> None:
         path = self._path(key)
@@ -209,26 +118,9 @@ class LocalTransport:
     # -- how ----
 
     def _path(self, key: str) -> str:
-        if _BAD_KEY.search(key) or key.startswith(local_staging.PREFIX):
-            raise TransportError(f"{key!r} cannot be a name below the folder '{self._root}'")
+        if is_bad(key):
+            raise bad_key(key, self._root)
         return self._base + key
-
-    def _result(self, copy: _Copy, row: copying.Copied) -> Result:
-        md5, size, code, path = row
-        error: Exception | None = None
-        if code:
-            error = self._error(OSError(code, os.strerror(code), path), path)
-        elif copy.md5 and md5 != copy.md5:
-            error = CorruptObject(copy.md5, found=md5, where=f"'{copy.source}'")
-        return Result(copy.key, error, md5 or None, size)
-
-    def _publish(self, copy: _Copy, md5: str) -> Exception | None:
-        target = self._base + copy.key
-        try:
-            self._staging.publish(copy.target, target, md5)
-        except OSError as error:
-            return self._error(error, target)
-        return None
 
     def _check_root(self) -> None:
         """A root that is not there is an empty remote; one that is no folder is a mistake."""
@@ -288,55 +180,3 @@ def _walk(path: str, key: str, start: str = "") -> Iterator[Entry]:
     for name in folders:
         if not (key + name).startswith(local_staging.PREFIX):
             yield from _walk(f"{path}/{name}", f"{key}{name}/")
-
-
-def _size_of(path: str) -> int:
-    """For planning only: what cannot be read shows when it is copied."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
-
-
-def _groups(copies: Iterable[_Copy | Result]) -> Iterator[_Copies | Result]:
-    """Groups of copies that are published together; a Result of what cannot be copied passes."""
-    group: _Copies = []
-    size, most = 0, _FIRST_GROUP_FILES
-    for copy in copies:
-        if isinstance(copy, Result):
-            yield copy
-            continue
-        group.append(copy)
-        size += copy.size
-        if len(group) == most or size >= _GROUP_BYTES:
-            yield group
-            group, size, most = [], 0, _GROUP_FILES
-    if group:
-        yield group
-
-
-def _copy_all(group: _Copies, mode: int, jobs: int, on_bytes: OnBytes) -> Iterator[_Done]:
-    """Copies a group; yields in order of completion.
-
-    Many small files go to worker processes, because most of their cost is Python's; big ones to
-    threads, where one more thread hashes what the first reads and writes.
-    """
-    small = [copy for copy in group if copy.size <= copying.WHOLE_MAX]
-    chunks = [small[start : start + BATCH] for start in range(0, len(small), BATCH)]
-    calls = [([(c.source, c.target, c.md5) for c in chunk], mode) for chunk in chunks]
-    with Pool(copying, len(calls), min(jobs, _PROCESSES_MAX)) as pool:
-        for number, rows in pool.map("copy_objects", calls):
-            for copy, row in zip(chunks[number], rows, strict=True):
-                on_bytes(row[1])
-                yield copy, row
-
-    def work(copy: _Copy) -> _Done:
-        return copy, copying.copy_object(copy.source, copy.target, copy.md5, mode, tell)
-
-    def tell(size: int) -> None:
-        if team.stop.is_set():
-            raise Stopped
-        on_bytes(size)
-
-    team = Team(work, 1 if faults.traced else min(jobs, cpu_count()))
-    yield from team.map(copy for copy in group if copy.size > copying.WHOLE_MAX)

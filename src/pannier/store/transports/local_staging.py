@@ -11,7 +11,6 @@ import contextlib
 import os
 import threading
 import time
-from itertools import count
 
 from pannier.core.digest import MD5
 from pannier.disk import fsio
@@ -30,7 +29,7 @@ class Staging:
 
     def __init__(self, root: str) -> None:
         self._parent = f"{root.rstrip('/')}/{PARENT}"
-        self._numbers = count()
+        self._next = 0
         self._lock = threading.Lock()
         self._folder = ""
         self._barrier: fsio.Barrier | None = None
@@ -48,8 +47,14 @@ class Staging:
                 fsio.make_dir(self._folder)
             return self._folder
 
+    def reserve(self, count: int) -> int:
+        """The first of so many numbers in a row, for names of staged files."""
+        with self._lock:
+            first, self._next = self._next, self._next + count
+            return first
+
     def new_path(self) -> str:
-        return f"{self.open()}/{next(self._numbers)}"
+        return f"{self.open()}/{self.reserve(1)}"
 
     def flush_staged(self, paths: list[str]) -> None:
         """Makes staged bytes durable; on failure they are gone, for none may get a name."""
