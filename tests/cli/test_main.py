@@ -90,7 +90,14 @@ def test_the_help_lists_the_commands_that_are_there(dvc: Program, oracle: Oracle
     )
 
     assert [n for n, c in table.COMMANDS.items() if not c.hidden] == ours
-    assert ours == [name for name in theirs if name in ours]
+    assert [name for name in ours if name in theirs] == [name for name in theirs if name in ours]
+
+
+def test_dvc_has_no_undo(project: Project, oracle: Oracle) -> None:
+    assert is_wanted("own-commands")
+
+    assert 254 == oracle("undo", cwd=project.root).rc == oracle("op", "log", cwd=project.root).rc
+    assert 0 == project.dvc("op", "log").rc
 
 
 @pytest.mark.parametrize("name", table.COMMANDS)

@@ -243,7 +243,7 @@ def flushes(make: Callable[[str], Traced]) -> dict[tuple[str, int], int]:
     return found
 
 
-LIMITS = {"add data": 18, "push": 10, "fetch": 12, "checkout": 0, "commit -f data.dvc": 12}
+LIMITS = {"add data": 18, "push": 10, "fetch": 12, "checkout": 2, "commit -f data.dvc": 12}
 
 
 @pytest.mark.parametrize("command", LIMITS)
@@ -300,3 +300,42 @@ def test_cache_verify_opens_each_object_once(unchanged: Traced) -> None:
     # The end of a call that another process interrupted names its file once more.
     opened = [c for c in about_objects(calls) if " open" in c and " resumed>" not in c]
     assert FILES + 1 <= len(opened) <= FILES + 3
+
+
+# -- the operation log ----
+
+ABOUT_FILES = "openat,mkdir,unlink,link,rename,renameat2,write,getdents64,stat,newfstatat,lstat,"
+LOG_LIMIT = 26
+
+
+@pytest.fixture(scope="module")
+def logged(make: Callable[[str], Traced]) -> dict[tuple[str, int], list[str]]:
+    """(command, number of files) -> its system calls about the operation log."""
+    found = {}
+    for count in (100, 1000):
+        project = make(f"logged-{count}")
+        project.write(count)
+        for command in ("add data", "status", "checkout data", "checkout", "undo"):
+            if command == "checkout":
+                subprocess.run(["rm", "-rf", "data"], cwd=project.root, check=True)
+            calls = project.calls(ABOUT_FILES + FLUSHES, *command.split())
+            found[command, count] = [call for call in calls if ".dvc/tmp/pannier/ops" in call]
+    return found
+
+
+@pytest.mark.parametrize("command", ["add data", "checkout", "undo"])
+def test_the_operation_log_costs_a_few_calls_however_many_files_there_are(
+    logged: dict[tuple[str, int], list[str]], command: str
+) -> None:
+    few, many = logged[command, 100], logged[command, 1000]
+
+    assert 0 < len(many) == len(few)
+    assert len(many) <= LOG_LIMIT, many
+
+
+@pytest.mark.parametrize("command", ["status", "checkout data"])
+def test_a_command_that_changes_nothing_does_not_look_at_the_operation_log(
+    logged: dict[tuple[str, int], list[str]], command: str
+) -> None:
+    assert logged["add data", 1000]
+    assert [] == logged[command, 1000]

@@ -25,6 +25,7 @@ from tests.support.programs import REPOSITORY, Completed, git
 
 OBJECT_HOME = "repo/.dvc/cache/files/md5"
 REMOTE_HOME = "remote/files/md5"
+OPERATIONS = "repo/.dvc/tmp/pannier/ops/"
 PRIVATE = ("repo/.git", "repo/.dvc/tmp", "repo/.dvc/cache", "remote", "xdg")
 _HEX = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _SAME = re.compile(r"[0-9a-f]{2,}|\b\d+\b|[^/ ]+$")
@@ -239,6 +240,16 @@ def _second_then_first(world: World) -> None:
     _put_back(world, pointers)
 
 
+def _changed_and_added(world: World) -> None:
+    _changed(world)
+    world.dvc("add", "-q", "big.bin", "data")
+
+
+def _changed_and_given_up(world: World) -> None:
+    _changed(world)
+    world.dvc("checkout", "-q", "--force")
+
+
 def _emptied(world: World) -> None:
     added(world)
     world.remove("repo/big.bin", "repo/data")
@@ -305,6 +316,9 @@ SCENES = {
         Scene("checkout, another state", ("checkout",), _second_then_first),
         Scene("checkout, unused", ("checkout",), _pointers_gone),
         Scene("checkout, relink", ("checkout", "--relink"), _other_links),
+        Scene("checkout, forced", ("checkout", "--force"), _changed),
+        Scene("undo, of an add", ("undo",), _changed_and_added),
+        Scene("undo, of a forced checkout", ("undo",), _changed_and_given_up),
         Scene("push, all new", ("push",), added),
         Scene("push, changed", ("push",), _pushed_then_second),
         Scene("fetch", ("fetch",), _only_remote),
@@ -384,6 +398,14 @@ class Picture:
                     found[name] = thing.data
         return found
 
+    def kept(self) -> set[bytes]:
+        """The bytes that the operation log holds for `undo`."""
+        return {
+            thing.data
+            for path, thing in self.things.items()
+            if thing.kind == "file" and path.startswith(OPERATIONS) and ".kept/" in path
+        }
+
     def content(self, path: str) -> bytes | None:
         """A file's bytes, through a link into the cache."""
         thing = self.things.get(path)
@@ -445,7 +467,7 @@ def lacking(pointer: str, data: bytes, stored: Mapping[str, bytes]) -> Iterator[
 def faults(before: Picture, after: Picture, golden: Picture | None) -> list[str]:
     """What is wrong after an interrupted run. golden: the same run without interruption."""
     found: list[str] = []
-    stored, there = after.objects(), after.objects(REMOTE_HOME)
+    stored, there, kept = after.objects(), after.objects(REMOTE_HOME), after.kept()
     found += wrong_objects(stored, "cache")
     found += wrong_objects(there, "remote")
     pointers_before = before.pointers()
@@ -465,8 +487,11 @@ def faults(before: Picture, after: Picture, golden: Picture | None) -> list[str]
             absent = {entry["md5"] for entry in json.loads(data)} - there.keys()
             found += [f"remote: {name} came before its file {other}" for other in absent]
     for path, data in before.data().items():
-        if after.content(path) != data and stored.get(md5(data)) != data:
+        if after.content(path) != data and stored.get(md5(data)) != data and data not in kept:
             found.append(f"the bytes of {path} are lost")
+    there_still = kept | set(stored.values()) | set(after.data().values())
+    if before.kept() - there_still:
+        found.append("bytes that were kept for undo are lost")
     if golden is not None:
         found += _odd(before, after, golden)
     return found
@@ -506,7 +531,7 @@ def litter(picture: Picture) -> list[str]:
             "pannier-" in name
             or name.startswith(("wt-", "clock-"))
             or inside.endswith("files/md5/tmp")
-            or inside == "repo/.dvc/tmp/pannier"
+            or (inside == "repo/.dvc/tmp/pannier" and name != "ops")
             or (inside.endswith("files/md5") and thing.kind != "dir" and name != "gc.lock")
         ):
             found.append(path)

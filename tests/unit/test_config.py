@@ -464,4 +464,7 @@ def test_an_unknown_setting_of_our_own_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"there is no setting 'pannier\.foo'") as raised:
         parse_value("foo", "x")
 
-    assert "the settings are: pannier.fsync, pannier.gc_grace, pannier.jobs" == raised.value.hint
+    assert (
+        "the settings are: pannier.fsync, pannier.gc_grace, pannier.jobs, pannier.undo_days"
+        == raised.value.hint
+    )

@@ -10,6 +10,7 @@ from pannier.core.record import dataclass, field
 
 if TYPE_CHECKING:
     from pannier.project.project import Project
+    from pannier.project.recording import Recording
 
 Options = Namespace
 """The parsed command line of one command."""
@@ -18,7 +19,8 @@ Options = Namespace
 @dataclass(slots=True)
 class Context:
     """cwd: where the command was given, absolute; after --cd, there. program: the name by which
-    it was called. wait_for_lock: as long as it takes.
+    it was called. wait_for_lock: as long as it takes. recording: the command's entry in the
+    operation log, None when it is not logged.
     """
 
     ui: Ui
@@ -26,6 +28,7 @@ class Context:
     program: str
     wait_for_lock: bool = False
     opened: Project | None = field(default=None)
+    recording: Recording | None = field(default=None)
 
     @property
     def project(self) -> Project:

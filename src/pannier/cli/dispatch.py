@@ -19,7 +19,7 @@ from pannier.cli import args, table
 from pannier.cli.context import Context
 from pannier.cli.ui import OutputClosed, Ui
 from pannier.core.errors import ConfigError, Interrupted, NotInProject, PannierError
-from pannier.disk import fsio
+from pannier.disk import fsio, watch
 from pannier.formats.config_schema import SECRETS
 
 BROKEN_PIPE, INTERRUPTED, BAD_LINE, UNEXPECTED = 141, 252, 254, 255
@@ -89,7 +89,7 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
     except OSError as error:
         ui.error(f"cannot change to '{line.opts.cd}': {error.strerror}")
         return UNEXPECTED
-    return _run_command(line, program, ui)
+    return _run_command(line, argv, program, ui)
 
 
 def _typed_secrets(argv: Sequence[str]) -> list[str]:
@@ -101,7 +101,7 @@ def _typed_secrets(argv: Sequence[str]) -> list[str]:
     ]
 
 
-def _run_command(line: args.Line, program: str, ui: Ui) -> int:
+def _run_command(line: args.Line, argv: Sequence[str], program: str, ui: Ui) -> int:
     command = line.command
     ctx = Context(ui, os.getcwd(), program, line.opts.wait_for_lock)
     try:
@@ -112,7 +112,7 @@ def _run_command(line: args.Line, program: str, ui: Ui) -> int:
         return _told(error, ui)
     try:
         lock = ctx.project.lock(ctx.wait_for_lock) if command.needs & table.LOCK else nullcontext()
-        with lock:
+        with lock, _logged(line, argv, ctx):
             code: int = line.opts.run(ctx, line.opts)
             return code
     except (NotInProject, Interrupted) as error:
@@ -128,6 +128,22 @@ def _run_command(line: args.Line, program: str, ui: Ui) -> int:
             for warning in ctx.opened.settings.warnings:
                 ui.warn(warning)
             ctx.opened.close()
+
+
+@contextmanager
+def _logged(line: args.Line, argv: Sequence[str], ctx: Context) -> Iterator[None]:
+    """What happens inside goes to the operation log, if the command is one of those."""
+    if not line.command.needs & table.LOGGED:
+        with watch.watching(None):
+            yield
+        return
+    words = [ctx.ui.mask(word) for word in argv]
+    with table.open_recording(ctx.cwd, words, ctx.ui.warn, ctx.opened) as recording:
+        ctx.recording = recording
+        if ctx.opened is not None:
+            ctx.opened.recording = recording
+        with watch.watching(recording):
+            yield
 
 
 # -- telling -------------------------------------------------------------------------------------

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 from pannier.core.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pannier.project.project import Project
+    from pannier.project.recording import Recording
 
 NOTHING = 0
 PROJECT = 1
 """The command works in a project: it is opened before."""
 LOCK = 2
 """The command changes the project: nobody else may while it runs."""
+LOGGED = 4
+"""What the command changes is written to the operation log, for `undo`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +47,24 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
-    "add": Command("add", "Track data files or directories with DVC.", PROJECT | LOCK, "", 1),
-    "cache": Command("cache", "Manage cache settings."),
-    "checkout": Command("checkout", "Checkout data files from cache.", PROJECT | LOCK),
+    "add": Command(
+        "add", "Track data files or directories with DVC.", PROJECT | LOCK | LOGGED, "", 1
+    ),
+    "cache": Command("cache", "Manage cache settings.", LOGGED),
+    "checkout": Command("checkout", "Checkout data files from cache.", PROJECT | LOCK | LOGGED),
     "commit": Command(
         "commit",
         "Record changes to files or directories tracked by DVC by storing the current versions"
         " in the cache.",
-        PROJECT | LOCK,
+        PROJECT | LOCK | LOGGED,
         "failed to commit{targets} - ",
         1,
     ),
-    "config": Command("config", "Get or set config options.", level=True),
+    "config": Command("config", "Get or set config options.", LOGGED, level=True),
     "pull": Command(
         "pull",
         "Download tracked files or directories from remote storage.",
-        PROJECT | LOCK,
+        PROJECT | LOCK | LOGGED,
         "failed to pull data from the cloud - ",
         1,
     ),
@@ -90,11 +97,16 @@ COMMANDS: dict[str, Command] = {
     "install": Command(
         "install",
         "Install DVC git hooks into the repository.",
+        LOGGED,
         prefix="failed to install DVC Git hooks - ",
         code=1,
     ),
-    "remote": Command("remote", "Set up and manage data remotes."),
+    "remote": Command("remote", "Set up and manage data remotes.", LOGGED),
+    "op": Command("op", "Show the log of what commands changed.", PROJECT),
     "root": Command("root", "Return the relative path to the root of the DVC project."),
+    "undo": Command(
+        "undo", "Put back what the last command changed.", PROJECT | LOCK | LOGGED, "", 1
+    ),
     "version": Command(
         "version",
         "Display the DVC version and system/environment information.",
@@ -127,3 +139,13 @@ def open_project(start: str) -> Project:
     from pannier.project import project
 
     return project.open_project(start)
+
+
+def open_recording(
+    start: str, argv: Sequence[str], warn: Callable[[str], None], opened: Project | None
+) -> Recording:
+    """The entry in the operation log of a command that is logged; the others import none of it."""
+    from pannier.project import recording
+
+    settings = opened.settings if opened is not None else None
+    return recording.Recording(start, argv, warn, settings)

@@ -20,6 +20,7 @@
     +-- UnstorableEntries             names or kinds that no manifest can hold
     +-- FileChanged                   a file kept changing while it was read
     +-- UnsavedChanges                work that would be lost
+    +-- UndoRefused                   what a command changed was changed again, or is nowhere now
     +-- CheckoutFailed                data that is nowhere in the cache
     +-- CommitDeclined
     +-- CorruptObject                 bytes that are not what their name says
@@ -253,6 +254,30 @@ class CheckoutFailed(PannierError):
             hint=hint,
         )
         self.targets = list(targets)
+
+
+class UndoRefused(PannierError):
+    """command: as the log shows it. changed: paths that are not as it left them. missing: (path,
+    digest) of data that is neither in the cache nor kept. Nothing was touched.
+    """
+
+    def __init__(
+        self, command: str, changed: Sequence[str], missing: Sequence[tuple[str, str]]
+    ) -> None:
+        if changed:
+            what = f"since then {_some(changed)} changed"
+            hint = "move that away and repeat the command; 'dvc op log' lists what can be undone"
+        else:
+            what = f"the cache no longer has what was in {_some([path for path, _ in missing])}"
+            hint = "if a remote has it, 'dvc fetch -A' brings it"
+        super().__init__(f"cannot undo {command}: {what}", hint=hint)
+        self.changed, self.missing = list(changed), list(missing)
+
+
+def _some(paths: Sequence[str]) -> str:
+    """Up to five paths, as part of a sentence."""
+    shown = ", ".join(f"'{path}'" for path in paths[:5])
+    return f"{shown} and {len(paths) - 5} more" if len(paths) > 5 else shown
 
 
 class CommitDeclined(PannierError):

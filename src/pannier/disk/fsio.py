@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
-from pannier.disk import faults, libc
+from pannier.disk import faults, libc, watch
 from pannier.disk.anchor import Anchor
 from pannier.disk.faults import name_of, point
 
@@ -81,6 +81,7 @@ def write_atomic(
             sync_fd(fd, temporary)
         finally:
             os.close(fd)
+        watch.announce(path, data)
         try:
             replace(temporary, path)
         except OSError as error:
@@ -107,6 +108,11 @@ def create_new(path: str, mode: int = 0o666) -> int:
     """Opens a file that did not exist for writing (and reading)."""
     point("create", path)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+
+
+def open_append(path: str) -> int:
+    """Opens a file of our own for writing at its end."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
 
 
 def write_all(fd: int, data: bytes | memoryview, path: str) -> None:
@@ -203,6 +209,7 @@ def fchmod(fd: int, mode: int) -> None:
 
 
 def unlink(path: str) -> None:
+    watch.announce(path, None)
     point("unlink", path)
     os.unlink(path)
 

@@ -11,9 +11,10 @@ from typing import Any
 from pannier.core.errors import ConfigError
 
 CHOICES: dict[str, tuple[str, ...]] = {"fsync": ("all", "batch", "none")}
-COUNTS = frozenset({"jobs"})
-HOURS = frozenset({"gc_grace"})
-KNOWN = frozenset(CHOICES) | COUNTS | HOURS
+COUNTS = {"jobs": 1, "undo_days": 0, "gc_grace": 0}
+"""Settings that are whole numbers, each with its smallest value."""
+
+KNOWN = frozenset(CHOICES) | frozenset(COUNTS)
 
 Value = str | int | bool
 
@@ -44,13 +45,13 @@ def _flat(tree: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
 def _checked(key: str, value: object) -> Value:
     if key in CHOICES and value in CHOICES[key]:
         return str(value)
-    if key in COUNTS and isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if key in COUNTS and isinstance(value, int) and is_number and value >= COUNTS[key]:
         return value
-    if key in HOURS and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    wanted = "a whole number of hours" if key in HOURS else "a whole number above 0"
     if key in CHOICES:
         wanted = f"one of {', '.join(CHOICES[key])}"
+    else:
+        wanted = f"a whole number, {COUNTS[key]} or more"
     raise ConfigError(f"'pannier.{key}' is {value!r}, it must be {wanted}")
 
 
@@ -61,7 +62,7 @@ def parse_value(key: str, text: str) -> Value:
             f"there is no setting 'pannier.{key}'",
             hint="the settings are: " + ", ".join(f"pannier.{name}" for name in sorted(KNOWN)),
         )
-    counted = key in COUNTS | HOURS and text.isascii() and text.isdigit()
+    counted = key in COUNTS and text.isascii() and text.isdigit()
     return _checked(key, int(text) if counted else text)
 
 

@@ -11,12 +11,15 @@ from pannier.core.errors import BadPath, OutputMissing, PannierError, TransferFa
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
 from pannier.core.path import is_inside, reason_to_refuse
+from pannier.core.plan import plan_checkout
 from pannier.core.record import dataclass
 from pannier.core.stage import Meta, Out, Stage
 from pannier.disk import fsio
 from pannier.disk.beneath import Root, has_link_parent
 from pannier.formats import pointer
 from pannier.ops.tracking import ignore_in_git, write_pointer
+from pannier.project import snapshot as snapshots
+from pannier.project.keeping import record_change
 from pannier.project.project import Project
 from pannier.project.targets import root_relative
 from pannier.project.workspace import scratch_folder, sweep
@@ -50,7 +53,7 @@ class _Origin:
     is_dir: bool
 
     def inner(self, key: str) -> str:
-        """A key's path relative to the directory."""
+        """A key's path relative to the directory; '' for a single file."""
         return key[len(self.name) + 1 :]
 
 
@@ -108,13 +111,26 @@ def bring_in(project: Project, source: str, options: BringOptions, progress: Pro
         new = f"{scratch}/new"
         if origin.is_dir:
             fsio.make_dir(new)
-        _download(origin, origin.keys, new, progress)
+        got = _download(origin, origin.keys, new, progress)
+        want = {origin.inner(key): md5 for key, (md5, _) in got.items()}
+        _record(project, path, want, progress)
         if root.stat(path) is None:
             root.place(new, path)
         else:
             root.swap(new, path, None)
     origin.transport.close()
     return path
+
+
+def _record(project: Project, path: str, want: dict[str, str], progress: Progress) -> None:
+    """Writes down for `undo` what is to stand at path, and keeps what only stands there now."""
+    if project.recording is None:
+        return
+    look = snapshots.look(project, path, MD5, progress)
+    snapshots.measure_entries(project, look, progress)
+    have: dict[str, str | None] = dict(look.entries())
+    stored = project.store.present({name for name in have.values() if name is not None})
+    record_change(project, look, plan_checkout(have, want, stored | set(want.values())))
 
 
 def _download(

@@ -23,6 +23,7 @@ from pannier.disk.mutex import check_not_busy
 from pannier.disk.pool import hire_ahead
 from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
+from pannier.project.keeping import record_removal
 from pannier.project.materialise import Made, Materialiser
 from pannier.project.presence import recorded_manifest, was_complete
 from pannier.project.project import Project
@@ -345,6 +346,7 @@ def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:
 
 def _remove(project: Project, look: Snapshot) -> bool:
     """Takes an output away; False when it changed meanwhile, and stays."""
+    record_removal(project, look)
     with Root(project.root) as root:
         if look.kind == FILE:
             root.delete(look.path, look.sources[0].folder.key(0))

@@ -6,20 +6,21 @@ Source: docs/formats.md, section 19.
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Any
 
 from pannier import DVC_LEVEL
 from pannier.core.errors import PannierError
 from pannier.disk import fsio
 from pannier.formats import yamlio
+from pannier.formats.oplog import HooksChange
 from pannier.git.repo import GitRepo
+from pannier.project.hook_files import HOOKS, write_hooks
+from pannier.project.recording import Recording
 
-HOOKS = ("post-checkout", "pre-commit", "pre-push")
 _TOOL_REPOSITORY = "https://github.com/treeverse/dvc"
 
 
-def install_hooks(git: GitRepo) -> list[str]:
+def install_hooks(git: GitRepo, recording: Recording | None) -> list[str]:
     """Writes the three hooks where Git looks for them; returns their paths. All or none.
 
     Git says where: core.hooksPath, linked work trees and submodules have other places than
@@ -34,12 +35,9 @@ def install_hooks(git: GitRepo) -> list[str]:
                 " more info.",
                 hint=f'call us from it: dvc git-hook {name} "$@"',
             )
-    shell = shutil.which("sh") or "/bin/sh"
-    fsio.make_dirs(folder)
-    for name, path in paths.items():
-        text = f"#!{shell}\nexec dvc git-hook {name} $@\n"
-        # DVC makes them writable for everybody: what anybody may change, Git then runs as us.
-        fsio.write_atomic(path, text.encode(), mode=0o755)
+    if recording is not None:
+        recording.hooks(HooksChange(HOOKS, placed=True))
+    write_hooks(folder, HOOKS)
     return list(paths.values())
 
 

@@ -82,6 +82,7 @@ def parse_stage_file(
     if pointer.is_pointer_name(posixpath.basename(path)):
         return [pointer.parse(data, path, whole=whole)]
     # Half of all that the formats are, and most projects have no pipeline.
+    from pannier.formats import lockfile, pipeline
 
     options = pipeline.PipelineOptions(
         bool_style=project.settings.get("parsing.bool") or "store_true",

@@ -22,6 +22,7 @@ from pannier.disk import batches, fsio
 from pannier.disk.beneath import Root
 from pannier.disk.link import COPY, SYMLINK
 from pannier.disk.walk import FIELDS, StatKey, scan
+from pannier.project.keeping import record_change
 from pannier.project.making import Job, Maker, jobs_for_singles, jobs_for_tree
 from pannier.project.project import Project
 from pannier.project.snapshot import (
@@ -62,6 +63,7 @@ class Materialiser:
         self._project, self._before, self._progress = project, before, progress
         self._store: Store = project.store_of(before.algorithm)
         self._maker = Maker(project, self._store, executable, progress)
+        self._whole: str | None = None
         self._placed_whole = False
 
     def apply(
@@ -70,14 +72,18 @@ class Materialiser:
         want: Mapping[str, str],
         is_dir: bool,
         recorded: Digest | None = None,
+        *,
+        emptied: bool = False,
     ) -> Made:
         """recorded: the digest of want as a whole, if that is all that the output is to hold.
+        emptied: it is to hold nothing.
 
         Raises FileChanged, DiskError, NoSpace; every path is then old or new.
         """
         made = Made(missing=list(plan.missing))
         self._check_space(plan)
         path = self._before.path
+        self._whole = recorded.hex if recorded is not None else "" if emptied else None
         with (
             scratch_folder(self._project, path) as scratch,
             Root(self._project.root) as root,
@@ -116,6 +122,7 @@ class Materialiser:
         if (not count and not is_dir) or (self._maker.missing and before.kind != ABSENT):
             return
         path = self._before.path
+        record_change(self._project, before, plan, self._whole)
         if root.stat(path) is None:
             root.place(new, path)
             made.created += count
@@ -182,6 +189,7 @@ class Materialiser:
             top: new for top, new in tops.items() if any(path not in lost for path, _ in trees[top])
         } | {path: new for path, new in made_as.items() if path not in lost}
         keys = self._keys()
+        record_change(self._project, self._before, plan, self._whole)
         gone = self._put_in_place(news, there, keys, root)
         made.replaced += len(news.keys() & keys.keys())
         made.created += self._maker.made.count - len((made_as.keys() & keys.keys()) - lost)

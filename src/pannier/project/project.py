@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
@@ -20,6 +21,9 @@ from pannier.store.objects import Store
 from pannier.store.publishing import Staging
 from pannier.store.statcache import StatCache
 
+if TYPE_CHECKING:
+    from pannier.project.recording import Recording
+
 _DEFAULT_KINDS = ["reflink", "copy"]
 _CLOCK_S = 0.5
 
@@ -29,7 +33,8 @@ class Project:
     """One opened project. All paths are absolute.
 
     root: the directory that holds `.dvc`. scratch: our temporary folder, on the file system of
-    `.dvc`; it may not exist yet. git: None in a project without Git.
+    `.dvc`; it may not exist yet. git: None in a project without Git. recording: of the command
+    that runs, None when it is none that is recorded.
     """
 
     root: str
@@ -39,6 +44,7 @@ class Project:
     cache_dir: str
     store: Store
     legacy: Store
+    recording: Recording | None = None
     _kinds: list[str] | None = field(default=None)
     _clock_ns: int = 0
     _clock_until_s: float = 0.0

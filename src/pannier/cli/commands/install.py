@@ -30,6 +30,6 @@ def run(ctx: Context, opts: Options) -> int:
     if opts.use_pre_commit_tool:
         ctx.ui.debug(f"wrote '{add_to_pre_commit_tool(git.root)}'")
         return 0
-    for path in install_hooks(git):
+    for path in install_hooks(git, ctx.recording):
         ctx.ui.debug(f"wrote '{os.path.relpath(path)}'")
     return 0
