@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pannier.core.path import is_inside, is_within, join
 from pannier.core.stage import Out, Stage
+from pannier.disk.reading import read_small, unreadable
 from pannier.formats import lockfile, pipeline, pointer
 from pannier.formats.ignore import IgnoreRules
 from pannier.project.project import Project
@@ -95,10 +96,11 @@ def _pipeline_options(project: Project) -> pipeline.PipelineOptions:
 def workspace_reader(project: Project) -> Read:
     def read(path: str) -> bytes | None:
         try:
-            with open(project.absolute(path), "rb") as file:
-                return file.read()
+            return read_small(project.absolute(path))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+        except OSError as error:
+            raise unreadable(error, project.absolute(path)) from None
 
     return read
 
