@@ -160,6 +160,20 @@ def test_no_command_takes_files_through_a_link_on_the_way(
     assert [] == [path for path, thing in stored.items() if SECRET in thing.data]
 
 
+@pytest.mark.parametrize("command", [c for c in ON_DATA if c.puts or c.takes], ids=str)
+def test_an_output_behind_a_link_is_refused_also_when_its_bytes_are_right(
+    command: Command, world: World
+) -> None:
+    """What lies behind the link is not the project's, so it is not "up to date" either."""
+    (world.repo / "link").symlink_to(world.base / "canary")
+    point_at(world, md5(SECRET), "link/secret.txt")
+
+    done = world.run(*command.words)
+
+    assert done.rc != 0
+    assert "'link' is a link" in done.stderr
+
+
 def test_a_link_of_the_user_that_leaves_the_project_is_warned_of(world: World) -> None:
     """Row 18: its content is stored, as with DVC, but nobody shares a password file unawares."""
     (world.repo / "data").mkdir()
