@@ -14,7 +14,9 @@ import pytest
 from tests.hostile.commands import ON_DATA, ON_SETTINGS, Command
 from tests.support.crash import World, everything, md5
 from tests.support.hostile import EVIL, SECRET, faults_in, harm, outside, point_at, report
+from tests.support.oracle import Oracle
 from tests.support.programs import git
+from tests.support.wanted import is_wanted
 
 OWN_PLACES = [
     ".dvc/tmp",
@@ -26,6 +28,7 @@ OWN_PLACES = [
     ".dvc/cache/files/md5",
     ".dvc/cache/files/md5/tmp",
     ".dvc/cache/files/md5/quarantine",
+    ".dvc/cache/files/md5/60",  # where "a\n" goes
 ]
 
 
@@ -73,6 +76,24 @@ def test_nothing_is_written_or_swept_through_links_in_our_own_places(
     assert not told, report(told)
 
 
+def test_a_committed_link_to_a_file_empties_it_with_dvc_only(world: World, oracle: Oracle) -> None:
+    assert is_wanted("committed-links")
+    victims = [world.base / "canary" / name for name in ("secret.txt", "folder/precious.txt")]
+    before = [victim.read_bytes() for victim in victims]
+    (world.repo / ".dvc/tmp").mkdir()
+
+    link(world, ".dvc/tmp/lock", victims[0])
+    theirs = oracle("checkout", cwd=world.repo)
+    link(world, ".dvc/tmp/lock", victims[1])
+    ours = world.run("checkout")
+
+    assert 0 == theirs.rc
+    assert before[0] != victims[0].read_bytes()
+    assert 0 != ours.rc
+    assert before[1] == victims[1].read_bytes()
+    assert "git rm --cached .dvc/tmp/lock" in ours.stderr
+
+
 WRITTEN = ["new.dvc", ".gitignore", "dvc.lock", ".dvc/config", ".dvc/config.local"]
 
 
@@ -115,7 +136,7 @@ ENDLESS = [
 ]
 
 
-@pytest.mark.parametrize("device", ["/dev/zero", "/dev/tty", "pipe"])
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe"])
 @pytest.mark.parametrize("place", ENDLESS)
 def test_no_file_of_a_project_is_read_without_end(place: str, device: str, world: World) -> None:
     """A link to a device, or a pipe that nobody writes to: soon an answer, in little memory."""
@@ -183,6 +204,7 @@ def test_a_link_of_the_user_that_leaves_the_project_is_warned_of(world: World) -
 
     done = world.run("add", "data")
 
+    assert is_wanted("link-outside")
     assert done.rc == 0, str(done)
     assert "data/outside" in done.stderr
     assert "data/inside" not in done.stderr

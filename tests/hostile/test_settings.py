@@ -13,6 +13,7 @@ import pytest
 from pannier.formats.config_schema import PROTECTED
 from tests.support.crash import Runs, World, added, new_world, picture
 from tests.support.programs import REPOSITORY, Completed, git
+from tests.support.wanted import is_wanted
 
 
 @pytest.fixture
@@ -55,6 +56,7 @@ def test_a_repositorys_own_config_runs_no_program(
 
     done = run_alone(world, *command)
 
+    assert is_wanted("config-local-committed")
     assert done.rc != 0
     assert not ran.exists()
     assert config in done.stderr
@@ -155,7 +157,7 @@ def test_own_state_that_lies_is_found_out_by_its_checksum(world: World) -> None:
     """A digest exchanged in the file is not believed."""
     state = next((world.base / "xdg").rglob("state.db"))
     with sqlite3.connect(state) as db:
-        db.execute("update folders set digests = zeroblob(length(digests))")
+        db.execute("update folders set digests = randomblob(length(digests))")
         db.execute("delete from trees")
     before = picture(world).pointers()
 
