@@ -330,13 +330,14 @@ def place(world: World) -> Place:
 LISTS = bend(ROWS.map(lambda rows: json.dumps(rows).encode()))
 
 
-def run_examples(place: Place, seconds: float, most: int) -> None:
-    """Examples until the time is over; hypothesis shrinks what fails."""
+def run_examples(place: Place, seconds: float, most: int, *, same: bool = False) -> None:
+    """Examples until the time is over; hypothesis shrinks what fails. same: those of every run."""
     end = time.monotonic() + seconds
 
     @settings(
         max_examples=most,
         deadline=None,
+        derandomize=same,
         database=None,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
@@ -355,7 +356,7 @@ def run_examples(place: Place, seconds: float, most: int) -> None:
                 (world.repo / path).write_bytes(fixed)
             told = []
             for words in [COMMANDS[(turn + n) % len(COMMANDS)] for n in range(2)]:
-                told += faults_in(world.run(*words, seconds=20))
+                told += faults_in(world.run(*words, seconds=60))
             told += harm(world, place.before, ())  # type: ignore[arg-type]
             told += [f"{path} is gone" for path in gone(world)]
 
@@ -365,7 +366,7 @@ def run_examples(place: Place, seconds: float, most: int) -> None:
 
 
 def test_generated_repositories_do_no_harm(place: Place) -> None:
-    run_examples(place, seconds=20, most=60)
+    run_examples(place, seconds=20, most=60, same=True)
 
 
 @pytest.mark.long
