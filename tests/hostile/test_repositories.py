@@ -11,88 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.crash import (
-    REMOTE_HOME,
-    Runs,
-    Thing,
-    World,
-    everything,
-    md5,
-    new_world,
-)
-
-COMMANDS = (
-    ("status",),
-    ("checkout", "--force"),
-    ("fetch",),
-    ("pull", "--force"),
-    ("push",),
-    ("commit", "--force"),
-    ("status", "-c"),
-)
-SECRET = b"a secret outside of the project\n"
-EVIL = b"[core]\n\tfsmonitor = touch ../canary/ran; true\n"
-
-
-@pytest.fixture
-def world(tmp_path: Path, runs: Runs) -> World:
-    made = new_world(tmp_path / "world", runs, "copy")
-    canary = tmp_path / "world/canary"
-    (canary / "folder").mkdir(parents=True)
-    (canary / "secret.txt").write_bytes(SECRET)
-    (canary / "folder/precious.txt").write_bytes(b"precious\n")
-    put(made, EVIL)
-    return made
-
-
-def put(world: World, data: bytes, suffix: str = "") -> str:
-    """An object of the attacker's, in cache and remote."""
-    name = md5(data) + suffix
-    for home in (world.store, world.base / REMOTE_HOME):
-        path = home / name[:2] / name[2:]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return name
-
-
-def put_manifest(world: World, *paths: str) -> str:
-    rows = [{"md5": md5(EVIL), "relpath": path} for path in paths]
-    return put(world, json.dumps(rows).encode(), ".dir")
-
-
-def point_at(world: World, digest: str, path: str = "data", extra: str = "") -> None:
-    (world.repo / "x.dvc").write_text(
-        f"outs:\n- md5: {digest}\n  hash: md5\n  path: {path}\n{extra}"
-    )
-
-
-def outside(world: World) -> dict[str, Thing]:
-    """All that no command on data may change."""
-    return {
-        path: thing
-        for folder in ("canary", "repo/.git")
-        for path, thing in everything(world.base / folder, folder + "/").items()
-        if not path.startswith("repo/.git/info")
-    }
-
-
-def run_all(world: World) -> list[tuple[str, int, str]]:
-    return [
-        (" ".join(command), done.rc, done.stderr)
-        for command in COMMANDS
-        for done in [world.run(*command)]
-    ]
-
-
-def assert_harmless(world: World, before: dict[str, Thing]) -> None:
-    """Runs every command; nothing outside changes, nothing leaks in, nobody crashes."""
-    told = run_all(world)
-
-    assert before == outside(world)
-    assert [] == [line for line in told if "Traceback" in line[2] or "unexpected error" in line[2]]
-    inside = everything(world.repo, "repo/")
-    assert [] == [p for p, t in inside.items() if t.kind == "file" and SECRET in t.data]
-
+from tests.hostile.commands import ON_DATA, Command
+from tests.support.crash import Runs, World, everything, md5, new_world
+from tests.support.hostile import EVIL, harm, outside, point_at, put, put_manifest
 
 BAD_PATHS = [
     "../.git/config",
@@ -120,7 +41,7 @@ def test_a_manifest_with_a_bad_path_is_refused_as_a_whole(path: str, world: Worl
     point_at(world, put_manifest(world, "fine.txt", path))
     before = outside(world)
 
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
     assert not (world.repo / "data").exists()
     assert world.run("checkout").rc != 0
@@ -136,7 +57,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(
     point_at(world, put_manifest(world, *paths))
     before = outside(world)
 
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
     assert world.run("checkout").rc != 0
 
@@ -173,7 +94,7 @@ def test_a_pointer_whose_digest_is_none_reaches_nothing(digest: str, world: Worl
     point_at(world, digest)
     before = outside(world)
 
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
     assert not (world.repo / "data").exists()
 
@@ -195,21 +116,21 @@ def test_a_manifest_whose_digests_are_none_reaches_nothing(digest: str, world: W
     point_at(world, put(world, json.dumps(rows).encode(), ".dir"))
     before = outside(world)
 
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
     assert world.run("checkout").rc != 0
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c[0] in ("checkout", "pull", "commit")])
+@pytest.mark.parametrize("command", [c for c in ON_DATA if c.puts or c.takes], ids=str)
 def test_nothing_goes_through_a_link_that_the_repository_brought(
-    command: tuple[str, ...], world: World
+    command: Command, world: World
 ) -> None:
     """S3: `link -> outside` in Git and an output below it."""
     (world.repo / "link").symlink_to(world.base / "canary")
     point_at(world, md5(EVIL), "link/evil.txt")
     before = outside(world)
 
-    done = world.run(*command)
+    done = world.run(*command.words)
 
     assert done.rc != 0
     assert before == outside(world)
@@ -226,7 +147,7 @@ def test_nothing_goes_through_a_link_inside_of_a_data_folder(inner: str, world: 
 
     assert done.rc != 0
     assert "data/sub" in done.stderr
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
@@ -269,7 +190,7 @@ def test_an_output_at_a_place_that_is_not_data_is_refused(path: str, world: Worl
     config = (world.repo / ".dvc/config").read_bytes()
     before = outside(world)
 
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
     assert config == (world.repo / ".dvc/config").read_bytes()
     assert [] == [
@@ -283,7 +204,7 @@ def test_a_working_folder_outside_is_refused(wdir: str, world: World) -> None:
     point_at(world, md5(EVIL), "evil.txt", extra=f"wdir: {wdir}\n")
     before = outside(world)
 
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
 
 # -- files that are too much ----
@@ -312,7 +233,7 @@ def test_a_pointer_that_is_no_lawful_yaml_is_named(text: str, world: World) -> N
     (world.repo / "x.dvc").write_bytes(text.encode("latin-1"))
     before = outside(world)
 
-    assert_harmless(world, before)
+    assert [] == harm(world, before)
 
     done = world.run("checkout")
     assert done.rc != 0
@@ -400,9 +321,9 @@ def test_add_leaves_the_users_file_as_it_is(mode: int, world: World) -> None:
     assert (others == 0) == (mode == 0o600)
 
 
-def test_a_symlink_to_a_missing_object_is_not_made(tmp_path: Path, runs: Runs) -> None:
+def test_a_symlink_to_a_missing_object_is_not_made(base: Path, runs: Runs) -> None:
     """Row 20."""
-    world = new_world(tmp_path / "symlinks", runs, "symlink")
+    world = new_world(base / "symlinks", runs, "symlink")
     point_at(world, md5(b"nowhere"))
 
     done = world.run("checkout")

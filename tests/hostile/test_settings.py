@@ -3,43 +3,122 @@
 from __future__ import annotations
 
 import ast
+import os
 import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
 
+from pannier.formats.config_schema import PROTECTED
 from tests.support.crash import Runs, World, added, new_world, picture
-from tests.support.programs import REPOSITORY
+from tests.support.programs import REPOSITORY, Completed, git
+from tests.support.wanted import is_wanted
 
 
 @pytest.fixture
-def world(tmp_path: Path, runs: Runs) -> World:
-    made = new_world(tmp_path / "world", runs, "copy")
+def world(base: Path, runs: Runs) -> World:
+    made = new_world(base / "world", runs, "copy")
     added(made)
     return made
 
 
-@pytest.mark.parametrize("key", ["configpath", "credentialpath"])
-@pytest.mark.parametrize("command", [("status", "-c"), ("push",)])
-def test_a_repositorys_own_config_runs_no_program(
-    key: str, command: tuple[str, ...], world: World
-) -> None:
-    """S5: `credential_process` in a file that the repository brought."""
+def lay_trap(world: World, config: str, key: str) -> Path:
+    """A remote whose credentials come from a program, named in a config file of the project."""
     ran = world.base / "ran"
     for name, head in (("aws.cfg", "[default]"), (".dvc/aws.cfg", "[default]")):
         (world.repo / name).write_text(f"{head}\ncredential_process = touch {ran}\n")
-    (world.repo / ".dvc/config").write_text(
-        "[core]\n    remote = there\n    no_scm = true\n['remote \"there\"']\n"
-        f"    url = s3://bucket/data\n    {key} = ../aws.cfg\n"
-        "    endpointurl = http://127.0.0.1:9\n    region = eu-west-1\n"
-    )
+    (world.repo / ".dvc/config").write_text("[core]\n    remote = there\n    no_scm = true\n")
+    with (world.repo / config).open("a") as file:
+        file.write(
+            "['remote \"there\"']\n    url = s3://bucket/data\n"
+            f"    {key} = ../aws.cfg\n"
+            "    endpointurl = http://127.0.0.1:9\n    region = eu-west-1\n"
+        )
+    return ran
+
+
+def run_alone(world: World, *words: str) -> Completed:
     env = {"AWS_EC2_METADATA_DISABLED": "true", "XDG_CACHE_HOME": str(world.base / "xdg")}
+    return world.runs(*words, cwd=world.repo, env=env)
 
-    done = world.runs(*command, cwd=world.repo, env=env)
 
+@pytest.mark.parametrize("key", ["configpath", "credentialpath"])
+@pytest.mark.parametrize("config", [".dvc/config", ".dvc/config.local"])
+@pytest.mark.parametrize("command", [("status", "-c"), ("push",)])
+def test_a_repositorys_own_config_runs_no_program(
+    command: tuple[str, ...], config: str, key: str, world: World
+) -> None:
+    """S5: `credential_process` in a file that the repository brought. Git keeps a `config.local`
+    too, if somebody adds it in spite of `.dvc/.gitignore`."""
+    ran = lay_trap(world, config, key)
+    git("add", "-f", ".dvc", cwd=world.repo)
+
+    done = run_alone(world, *command)
+
+    assert is_wanted("config-local-committed")
     assert done.rc != 0
     assert not ran.exists()
+    assert config in done.stderr
+
+
+@pytest.mark.parametrize("key", ["configpath", "credentialpath"])
+def test_the_trap_works(key: str, world: World) -> None:
+    """In the user's own settings, which Git does not keep, the same lines are obeyed."""
+    ran = lay_trap(world, ".dvc/config.local", key)
+
+    run_alone(world, "status", "-c")
+
+    assert ran.exists()
+
+
+KINDS_OF_REMOTE = {
+    "configpath": "s3://b/x",
+    "credentialpath": "gs://b/x",
+    "keyfile": "ssh://h/x",
+    "bearer_token_command": "webdavs://h/x",
+    "cert_path": "webdavs://h/x",
+    "key_path": "webdavs://h/x",
+    "gdrive_user_credentials_file": "gdrive://x",
+    "gdrive_service_account_json_file_path": "gdrive://x",
+    "ssl_verify": "s3://b/x",
+}
+
+
+def test_every_protected_option_is_tried() -> None:
+    assert set() == PROTECTED - KINDS_OF_REMOTE.keys()
+
+
+@pytest.mark.parametrize("option", KINDS_OF_REMOTE)
+def test_options_that_run_programs_or_name_files_count_only_from_ones_own_settings(
+    option: str, world: World
+) -> None:
+    """S5, S5b: all of them, whatever kind of remote they belong to."""
+    (world.repo / ".dvc/config").write_text(
+        "[core]\n    remote = there\n    no_scm = true\n['remote \"there\"']\n"
+        f"    url = {KINDS_OF_REMOTE[option]}\n    {option} = ../x\n"
+    )
+
+    done = [run_alone(world, *words) for words in (("push",), ("status", "-c"))]
+
+    assert [] == [str(run) for run in done if run.rc == 0 or "only from your own" not in run.stderr]
+    assert [] == [str(run) for run in done if "--local" not in run.stderr]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a folder of another user")
+def test_a_committed_cache_that_is_not_there_is_made_only_among_ones_own_folders(
+    world: World,
+) -> None:
+    """S5b: `cache.dir` to anywhere. Teams share a cache that way, so one that is there counts."""
+    theirs = world.base / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 65534, 65534)
+    (world.repo / ".dvc/config").write_text(f"[cache]\n    dir = {theirs}/cache\n")
+
+    done = world.run("status")
+
+    assert done.rc != 0
 
 
 def test_own_state_lies_where_others_cannot_write(world: World) -> None:
@@ -78,7 +157,7 @@ def test_own_state_that_lies_is_found_out_by_its_checksum(world: World) -> None:
     """A digest exchanged in the file is not believed."""
     state = next((world.base / "xdg").rglob("state.db"))
     with sqlite3.connect(state) as db:
-        db.execute("update folders set digests = zeroblob(length(digests))")
+        db.execute("update folders set digests = randomblob(length(digests))")
         db.execute("delete from trees")
     before = picture(world).pointers()
 

@@ -57,7 +57,9 @@ class Runs:
         fault: str = "",
         log: str = "",
         env: Mapping[str, str] | None = None,
+        seconds: int = 0,
     ) -> Completed:
+        """seconds: all that the run may take, with 1 GiB of memory; 0: as much as it wants."""
         out, err = (str(Path(self._folder.name, name)) for name in ("out", "err"))
         request = {
             "argv": args,
@@ -65,6 +67,7 @@ class Runs:
             "env": {**os.environ, **(env or {})},
             "fault": fault,
             "log": log,
+            "seconds": seconds,
             "out": out,
             "err": err,
         }
@@ -111,9 +114,9 @@ class World:
     def store(self) -> Path:
         return self.base / OBJECT_HOME
 
-    def run(self, *args: str, fault: str = "", log: str = "") -> Completed:
+    def run(self, *args: str, fault: str = "", log: str = "", seconds: int = 0) -> Completed:
         env = {"XDG_CACHE_HOME": str(self.base / "xdg")}
-        return self.runs(*args, cwd=self.repo, fault=fault, log=log, env=env)
+        return self.runs(*args, cwd=self.repo, fault=fault, log=log, env=env, seconds=seconds)
 
     def dvc(self, *args: str) -> Completed:
         done = self.run(*args)

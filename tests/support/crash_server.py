@@ -1,6 +1,7 @@
 """Runs our program many times from one warm process, with a fault at a chosen crash point.
 
-Reads one JSON request a line: {"argv", "cwd", "env", "fault", "log", "out", "err"}; answers {"rc"},
+Reads one JSON request a line: {"argv", "cwd", "env", "fault", "log", "out", "err",
+"seconds"}; answers {"rc"},
 negative for a signal. Every run is a fork of a process that has imported the program and done
 nothing else, so only the imports are saved.
 """
@@ -17,6 +18,7 @@ from pannier.cli import dispatch, main, table
 from pannier.disk import faults
 
 COMMANDS = ("add", "checkout", "commit", "fetch", "pull", "push", "status")
+MEMORY = 1 << 30
 LATE = ("pannier.store.transports.local", "ruamel.yaml", "pathspec", "yaml")
 
 
@@ -31,6 +33,10 @@ def child(request: dict[str, Any]) -> NoReturn:
         os.close(opened)
     sys.argv = ["dvc", *request["argv"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if request["seconds"]:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(request["seconds"])
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     faults.arm(request["fault"], request["log"])
     rc = 255
     try:

@@ -25,6 +25,13 @@ from pannier.formats.config_schema import SECRETS
 BROKEN_PIPE, INTERRUPTED, BAD_LINE, UNEXPECTED = 141, 252, 254, 255
 
 
+_SECRET_VARIABLES = (
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "OSS_ACCESS_KEY_SECRET"),
+    *("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"),
+    *("AZURE_CLIENT_SECRET", "GDRIVE_CREDENTIALS_DATA", "DVC_STUDIO_TOKEN", "STUDIO_TOKEN"),
+)
+
+
 class _Ended(KeyboardInterrupt):
     """SIGTERM or SIGHUP came. Like Ctrl-C it unwinds everything; then the process dies of it."""
 
@@ -81,7 +88,7 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
         ui.error(bad.message)
         return BAD_LINE
     ui.quiet, ui.verbose = line.quiet, line.verbose
-    ui.mask.learn(_typed_secrets(argv))
+    ui.mask.learn([*_typed_secrets(argv), *_secrets_around()])
     if ui.verbose:
         _introduce(argv, ui)
     try:
@@ -93,12 +100,22 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
 
 
 def _typed_secrets(argv: Sequence[str]) -> list[str]:
-    """What follows the name of a secret option, as in `remote modify x password ...`."""
+    """What follows the name of a secret option, as in `remote modify x password ...`, also of one
+    that is misspelled; and URLs with a password."""
     return [
         value
         for option, value in pairwise(argv)
-        if option.lower().rpartition(".")[2] in SECRETS and not value.startswith("-")
-    ]
+        if _is_secret_option(option.lower().rpartition(".")[2]) and not value.startswith("-")
+    ] + [word for word in argv if "@" in word and "://" in word]
+
+
+def _is_secret_option(word: str) -> bool:
+    return word in SECRETS or any(part in word for part in ("passw", "pasw", "secret", "token"))
+
+
+def _secrets_around() -> list[str]:
+    """Secrets that the environment holds for the clouds' own programs and for us."""
+    return [os.environ[name] for name in _SECRET_VARIABLES if os.environ.get(name)]
 
 
 def _run_command(line: args.Line, argv: Sequence[str], program: str, ui: Ui) -> int:

@@ -129,8 +129,8 @@ class PathBusy(PannierError):
 
 
 class BadPath(PannierError):
-    def __init__(self, path: str, reason: str, where: str) -> None:
-        super().__init__(f"the path {path!r} in {where} is not allowed: {reason}")
+    def __init__(self, path: str, reason: str, where: str, hint: str | None = None) -> None:
+        super().__init__(f"the path {path!r} in {where} is not allowed: {reason}", hint=hint)
         self.path, self.reason, self.where = path, reason, where
 
 

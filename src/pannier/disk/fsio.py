@@ -53,16 +53,29 @@ def fail(error: OSError, path: str) -> NoReturn:
 
 
 def write_atomic(
-    path: str, data: bytes, *, mode: int | None = None, scratch: str | None = None
+    path: str,
+    data: bytes,
+    *,
+    mode: int | None = None,
+    scratch: str | None = None,
+    within: str | None = None,
 ) -> None:
     """Puts data under path: afterwards path is wholly old or wholly new, whatever happens.
 
     mode: of a new file (default 0666 less the umask); an existing file keeps its mode unless
     given. scratch: a directory on the same file system for the temporary file, so that a kill
-    leaves nothing beside the user's files. A symbolic link at path is followed. Flushed, with its
-    directory, before this returns.
+    leaves nothing beside the user's files. A symbolic link at path is followed, but not out of
+    `within` (a real path): DiskError then. Flushed, with its directory, before this returns.
     """
-    path = os.path.realpath(path) if os.path.islink(path) else path
+    real = os.path.realpath(path)
+    if within is not None and not real.startswith(within + "/"):
+        raise DiskError(
+            path,
+            errno.ELOOP,
+            f"it leads out of the project, to '{real}'",
+            hint="nothing is written through such a link; put the file itself in its place",
+        )
+    path = real if os.path.islink(path) else path
     folder = os.path.dirname(path) or "."
     try:
         old = os.stat(path)

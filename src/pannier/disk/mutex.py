@@ -17,6 +17,7 @@ from types import TracebackType
 
 from pannier.core.errors import LockBusy, PathBusy
 from pannier.disk import fsio
+from pannier.disk.reading import read_small
 
 _PATIENCE_S = 3.0
 _PAUSE_S = 0.05
@@ -176,10 +177,10 @@ def check_not_busy(rwlock: str, paths: list[str], *, writing: bool) -> None:
     killed in the middle, and the project lock is what guards the data.
     """
     try:
-        with open(rwlock, "rb") as file:
-            import json  # there is such a file only where DVC is at work
+        data = read_small(rwlock)
+        import json  # there is such a file only where DVC is at work
 
-            held = json.load(file)
+        held = json.loads(data)
         readers, writers = dict(held.get("read", {})), dict(held.get("write", {}))
         taken: list[tuple[str, list[object]]] = [(path, [one]) for path, one in writers.items()]
         if writing:

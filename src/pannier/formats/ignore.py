@@ -227,7 +227,13 @@ def _simple_regex(directory: str, body: str, anchored: bool) -> str | None:
 
 
 def _segment(part: str) -> str:
-    return re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    """One part of a pattern. What stands between two stars is taken where it comes first, once and
+    for all: trying every way to divide a long name among many stars would take for ever."""
+    first, *pieces = [re.escape(piece).replace(r"\?", "[^/]") for piece in part.split("*")]
+    if not pieces:
+        return first
+    between = "".join(f"(?>[^/]*?{piece})" for piece in pieces[:-1])
+    return f"{first}{between}[^/]*{pieces[-1]}"
 
 
 def _library_regex(pattern: str) -> str | None:

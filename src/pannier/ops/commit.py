@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pannier.core.digest import MD5
-from pannier.core.errors import CommitDeclined, OutputMissing, PannierError
+from pannier.core.errors import BadPath, CommitDeclined, OutputMissing, PannierError
 from pannier.core.events import Progress
 from pannier.core.record import dataclass, replace
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.disk import fsio
+from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy
 from pannier.formats import lockfile, values
 from pannier.ops.tracking import ignore_in_git, read_bytes, shown, write_pointer
 from pannier.project import snapshot as snapshots
-from pannier.project.index import outs_of
+from pannier.project.index import OutRef, outs_of
 from pannier.project.project import Project
 from pannier.project.targets import ALL_TARGETS, TargetOptions, select_stages
 from pannier.project.workspace import relink, save, sweep
@@ -63,6 +64,8 @@ def commit(
 def _commit_stage(
     project: Project, stage: Stage, options: CommitOptions, ask: Ask, progress: Progress
 ) -> list[str]:
+    for ref in outs_of(stage):
+        _refuse_link_on_the_way(project, ref)
     looks = {out.path: _look(project, stage, out, options, progress) for out in stage.outs}
     deps = [_seen_dep(project, stage, dep, progress) for dep in stage.deps]
     params = [_seen_params(project, stage, item) for item in stage.params]
@@ -90,6 +93,14 @@ def _commit_stage(
     changed = _write(project, fresh)
     _after(project, fresh, looks, options, progress)
     return changed
+
+
+def _refuse_link_on_the_way(project: Project, ref: OutRef) -> None:
+    """A repository may bring a link to anywhere and an output behind it: what lies there is not
+    data, and would be shared with the next push (docs/durability.md, hostile input S3)."""
+    link = has_link_parent(project.root, ref.path) if ref.tracked else None
+    if link is not None:
+        raise BadPath(path=ref.path, reason=f"'{link}' is a link", where=f"'{ref.stage.file}'")
 
 
 def _look(
@@ -167,7 +178,7 @@ def _write(project: Project, stage: Stage) -> list[str]:
     if data == previous:
         return []
     fsio.make_dirs(project.scratch)
-    fsio.write_atomic(absolute, data, scratch=project.scratch)
+    fsio.write_atomic(absolute, data, scratch=project.scratch, within=project.root)
     return [path]
 
 

@@ -13,16 +13,18 @@ from pannier.core.digest import Digest
 from pannier.core.record import replace
 from pannier.core.stage import Meta, Out, Stage
 from pannier.disk import fsio
+from pannier.disk.reading import read_small, unreadable
 from pannier.formats import ignore, pointer
 from pannier.project.project import Project
 
 
 def read_bytes(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_small(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise unreadable(error, path) from None
 
 
 def write_pointer(project: Project, stage: Stage) -> bool:
@@ -36,7 +38,7 @@ def write_pointer(project: Project, stage: Stage) -> bool:
     if data == previous:
         return False
     fsio.make_dirs(project.scratch)
-    fsio.write_atomic(path, data, scratch=project.scratch)
+    fsio.write_atomic(path, data, scratch=project.scratch, within=project.root)
     return True
 
 
@@ -69,7 +71,7 @@ def ignore_in_git(project: Project, paths: Iterable[str]) -> list[str]:
         text = ignore.add_entry(read_bytes(target), entry)
         if text is not None:
             fsio.make_dirs(project.scratch)
-            fsio.write_atomic(target, text, scratch=project.scratch)
+            fsio.write_atomic(target, text, scratch=project.scratch, within=project.root)
             changed.append(file)
     return list(dict.fromkeys(changed))
 

@@ -11,6 +11,7 @@ import sys
 
 from pannier.core.errors import ConfigError, NotInProject
 from pannier.core.record import dataclass
+from pannier.disk.reading import read_small
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree, parse
 from pannier.formats.settings import Value, parse_settings
@@ -113,8 +114,7 @@ def read_level(name: str, dvc_dir: str | None) -> Level:
 def read_text(path: str) -> str:
     """A config file's text, "" when there is none."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_small(path)
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -16,6 +16,7 @@ from pannier.disk import fsio
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree, dump, parse
 from pannier.formats.config_edit import edit, has_comments
+from pannier.project.committed import is_committed, refuse_committed_links
 from pannier.project.config_files import (
     GLOBAL,
     LOCAL,
@@ -161,14 +162,18 @@ def _normalise(tree: Tree, folder: str) -> None:
 def write_file(place: Place, path: str, text: str, *, private: bool = False) -> None:
     """Commit point of a change. private: for its owner's eyes only, where the file is a user's."""
     fsio.set_policy(_policy(place))
-    scratch = None
+    scratch = within = None
     if place.level in (REPO, LOCAL):
+        root = os.path.dirname(str(place.dvc_dir))
+        refuse_committed_links(root)
+        # A link of the user's own, to settings kept elsewhere, is followed.
+        within = root if os.path.islink(path) and is_committed(path) else None
         scratch = f"{place.dvc_dir}/tmp/pannier"
         fsio.make_dirs(scratch)
     else:
         fsio.make_dirs(os.path.dirname(path))
     mode = 0o600 if private and place.level in (LOCAL, GLOBAL) else None
-    fsio.write_atomic(path, text.encode("utf-8"), mode=mode, scratch=scratch)
+    fsio.write_atomic(path, text.encode("utf-8"), mode=mode, scratch=scratch, within=within)
 
 
 def _policy(place: Place) -> str:

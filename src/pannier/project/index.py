@@ -11,6 +11,7 @@ from pannier.core.path import is_inside, is_within, join
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
 from pannier.disk import fsio
+from pannier.disk.reading import read_small, unreadable
 from pannier.formats import pointer
 from pannier.formats.ignore import IgnoreRules
 from pannier.project.project import Project
@@ -98,18 +99,11 @@ def parse_stage_file(
 def workspace_reader(project: Project) -> Read:
     def read(path: str) -> bytes | None:
         try:
-            fd = os.open(project.absolute(path), os.O_RDONLY | os.O_CLOEXEC)
+            return read_small(project.absolute(path))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        try:
-            pieces = []
-            while piece := os.read(fd, _PIECE_BYTES):
-                pieces.append(piece)
-            return b"".join(pieces)
-        except IsADirectoryError:
-            return None
-        finally:
-            os.close(fd)
+        except OSError as error:
+            raise unreadable(error, project.absolute(path)) from None
 
     return read
 

@@ -15,6 +15,7 @@ from pannier.core.record import dataclass, field
 from pannier.disk import fsio, link
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo
+from pannier.project.committed import refuse_committed_links
 from pannier.project.config_files import find_root
 from pannier.project.settings import Settings, load_settings
 from pannier.store.objects import Store
@@ -115,6 +116,7 @@ class Project:
 def open_project(start: str) -> Project:
     """Opens the project that start lies in. Raises NotInProject, ConfigError."""
     root = find_root(start)
+    refuse_committed_links(root)
     settings = load_settings(f"{root}/.dvc")
     git = None if settings.flag("core.no_scm") else GitRepo.find(root)
     fsio.set_policy(settings.own("fsync", "batch"))

@@ -13,9 +13,11 @@ from pannier.core.record import dataclass, field
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree
 from pannier.formats.settings import Value
+from pannier.project.committed import is_committed
 from pannier.project.config_files import (
     GLOBAL,
     LEVELS,
+    LOCAL,
     REPO,
     SYSTEM,
     Level,
@@ -26,6 +28,7 @@ from pannier.project.config_files import (
 )
 from pannier.store.transport import RemoteConfig
 
+_UNCOMMIT = "; and take the file out of Git: git rm --cached .dvc/config.local"
 _CHAIN = 20
 """Remotes that lead on to each other by `remote://`."""
 
@@ -60,6 +63,7 @@ class Settings:
     warnings: list[str] = field(default_factory=list)
     merged: Tree = field(init=False)
     _own: dict[str, Value] | None = field(default=None, init=False)
+    _local_committed: bool | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.merged = merge([level.tree for level in self.levels])
@@ -89,14 +93,19 @@ class Settings:
         path = split_key(key)
         own_levels_only = ".".join(path) in schema.PROTECTED_ELSEWHERE
         for level in reversed(self.levels):
-            if own_levels_only and level.name == REPO:
-                continue
             here: object = level.tree
             for part in path:
                 here = here.get(part) if isinstance(here, dict) else None
-            if here is not None:
+            if here is not None and not (own_levels_only and self._is_strangers(level)):
                 return here, level
         return None
+
+    def _is_strangers(self, level: Level) -> bool:
+        """True for a level that came with the repository: the committed one, and a `config.local`
+        that somebody committed as well."""
+        if level.name == LOCAL and self._local_committed is None:
+            self._local_committed = is_committed(level.path)
+        return level.name == REPO or (level.name == LOCAL and bool(self._local_committed))
 
     # Remotes
 
@@ -147,22 +156,23 @@ class Settings:
         Raises ConfigError for one that counts only from there and is given by the project alone.
         """
         found: dict[str, tuple[str, bool]] = {}
-        refused: dict[str, str] = {}
+        refused: dict[str, tuple[str, str]] = {}
         for level in self.levels:
             remotes = level.tree.get("remote")
             section = remotes.get(name) if isinstance(remotes, dict) else None
             for option, value in (section or {}).items():
                 text, own = as_text(value), level.name != REPO
-                if not own and schema.is_protected(option, text):
-                    refused[option] = text
+                if schema.is_protected(option, text) and self._is_strangers(level):
+                    refused[option] = text, level.shown
                 else:
                     found[option] = text, own
         for option in refused.keys() - found.keys():
             raise ConfigError(
-                f"'{option}' of remote '{name}' in .dvc/config runs a program or names a file of"
-                " credentials, so it counts only from your own settings",
+                f"'{option}' of remote '{name}' in {refused[option][1]} runs a program or names a"
+                " file of credentials, so it counts only from your own settings",
                 hint=f"if you trust it: dvc remote modify --local {name} {option}"
-                f" '{refused[option]}'",
+                f" '{refused[option][0]}'"
+                + (_UNCOMMIT if refused[option][1] != ".dvc/config" else ""),
             )
         return found
 
@@ -176,7 +186,7 @@ class Settings:
                     continue
                 for section in [sections, *sections.values()]:
                     if isinstance(section, dict):
-                        found |= {as_text(section[o]) for o in section.keys() & schema.SECRETS}
+                        found |= _secrets_of(section)
         return found - {""}
 
     # The cache
@@ -188,19 +198,22 @@ class Settings:
         is made only where the user could have made it: below a folder of the user's own.
         """
         found = self._found("cache.dir")
-        if found is None or found[1].name != REPO or self.dvc_dir is None:
+        if found is None or self.dvc_dir is None or found[1].name not in (REPO, LOCAL):
             return
         path = as_text(found[0])
         root = os.path.realpath(os.path.dirname(self.dvc_dir))
         real = os.path.realpath(path)
         if schema.scheme_of(path) or real.startswith(root + "/") or os.path.isdir(real):
             return
+        if not self._is_strangers(found[1]):
+            return
         above = os.path.dirname(real)
         while not os.path.isdir(above):
             above = os.path.dirname(above)
         if hasattr(os, "getuid") and os.stat(above).st_uid != os.getuid():
             raise ConfigError(
-                f"the cache of .dvc/config, '{path}', lies outside of the project and is not there",
+                f"the cache of {found[1].shown}, '{path}', lies outside of the project and is not"
+                " there",
                 hint=f"if you trust it, make the folder, or: dvc cache dir --local '{path}'",
             )
 
@@ -221,6 +234,16 @@ class Settings:
             for level in self.levels:
                 self._own |= read_own(level.name, self.dvc_dir)
         return self._own
+
+
+def _secrets_of(section: Tree) -> set[str]:
+    """The secret values of one section; with the user's name, as a header would have them; and
+    URLs that hold a password."""
+    secrets = {as_text(section[option]) for option in section.keys() & schema.SECRETS}
+    user = section.get("user") or section.get("username")
+    pairs = {f"{user}:{secret}" for secret in secrets} if isinstance(user, str) else set()
+    urls = {as_text(section[o]) for o in section.keys() & {"url", "endpointurl", "proxy_to"}}
+    return secrets | pairs | {url for url in urls if "@" in url and "://" in url}
 
 
 def split_key(key: str) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
         assert snapshot.digest is not None
         note_reuse(store, [snapshot.digest.hex])
         return
+    _warn_of_links(project, snapshot, progress)
     kinds = [COPY] if _is_executable(snapshot) else project.link_kinds()
     intake = Intake(store, kinds, snapshot.clock_ns, progress)
     sources = load_sources(project, snapshot)
@@ -72,6 +73,20 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
     same_disk = os.stat(store.root).st_dev == os.stat(os.path.dirname(snapshot.absolute)).st_dev
     remember(project, snapshot, flushed=intake.flushed_all and same_disk)
     note_present(project, snapshot)
+
+
+def _warn_of_links(project: Project, snapshot: Snapshot, progress: Progress) -> None:
+    """Names links whose files lie outside: their content is stored, as with DVC, and will be
+    shared, which whoever put the link there may not have meant."""
+    for source in load_sources(project, snapshot):
+        for name in source.folder.links:
+            real = os.path.realpath(f"{source.base}/{name}")
+            if not real.startswith(project.root + "/"):
+                path = os.path.relpath(f"{source.base}/{name}", project.root)
+                progress.warn(
+                    f"'{path}' is a link that leads out of the project: the content of"
+                    f" '{real}' is stored"
+                )
 
 
 def _is_executable(snapshot: Snapshot) -> bool:

@@ -9,13 +9,15 @@ staging folders, `quarantine/` what turned out to be damaged, `trash/` what gc t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from array import array
 from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 
 from pannier.core.digest import MD5, is_object_name
-from pannier.core.errors import CorruptObject, MissingObject
+from pannier.core.errors import CorruptObject, DiskError, MissingObject
 from pannier.core.hashes import blake2b
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.record import dataclass, field
@@ -61,13 +63,17 @@ class Store:
         return f"{self.root}/{name[:2]}"
 
     def has(self, name: str) -> bool:
-        return os.path.lexists(self.path(name))
+        return _is_file(self.path(name))
 
     def present(self, names: Collection[str]) -> set[str]:
-        """Those of names that exist here. By asking or by listing, whatever costs less."""
+        """Those of names that exist here. By asking or by listing, whatever costs less.
+
+        What is no file (a link, a folder, a pipe: nobody's doing but a stranger's) is no object;
+        a listing does not tell, there it shows when the object is opened.
+        """
         if len(names) <= _LIST_ABOVE:
             root = self.root
-            return {name for name in names if os.path.lexists(f"{root}/{name[:2]}/{name[2:]}")}
+            return {name for name in names if _is_file(f"{root}/{name[:2]}/{name[2:]}")}
         wanted = set(names)
         found: set[str] = set()
         for prefix in {name[:2] for name in names}:
@@ -130,9 +136,11 @@ class Store:
     def read(self, name: str) -> bytes:
         """A small object's bytes, verified. Raises MissingObject, or CorruptObject after moving it
         to quarantine."""
-        path = self.path(name)
+        if self._is_no_file(name):
+            self.quarantine(name)
+            raise CorruptObject(name, reason="it is no file", where="the cache")
         try:
-            with open(path, "rb") as file:
+            with open(self.path(name), "rb") as file:
                 data = file.read()
         except (FileNotFoundError, NotADirectoryError):
             raise MissingObject(name) from None
@@ -141,6 +149,13 @@ class Store:
             self.quarantine(name)
             raise CorruptObject(name, found=digest, where="the cache")
         return data
+
+    def _is_no_file(self, name: str) -> bool:
+        """True for a link, a folder or a pipe under an object's name; nothing there is neither."""
+        try:
+            return not stat.S_ISREG(os.lstat(self.path(name)).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def manifest(self, name: str) -> Manifest:
         """A directory's manifest. Raises MissingObject, CorruptObject."""
@@ -234,11 +249,14 @@ class Store:
             if known[(at := index * STAT_BYTES) : at + STAT_BYTES] != now[at : at + STAT_BYTES]
             or now[at : at + STAT_BYTES] == _NEVER
         ]
+        bad = {name for name in doubtful if self._is_no_file(name)}
+        for name in bad:
+            self.quarantine(name)
+        doubtful = [name for name in doubtful if name not in bad]
         calls = [
             (self.root, doubtful[start : start + BATCH], self.algorithm)
             for start in range(0, len(doubtful), BATCH)
         ]
-        bad: set[str] = set()
         good: list[str] = []
         stats: list[bytes] = []
         with Pool(batches, len(calls)) as pool:
@@ -281,6 +299,13 @@ class Store:
     def make_dir(self, path: str) -> None:
         """Makes a folder and its parents up to the root, shared with the group where wanted."""
         if os.path.isdir(path):
+            if path.startswith(self.root + "/") and os.path.islink(path):
+                raise DiskError(
+                    path,
+                    errno.ELOOP,
+                    "a link stands where a directory of the cache belongs",
+                    hint="nothing is written through links; move it away and repeat",
+                )
             return
         parent = os.path.dirname(path)
         if parent != path:
@@ -304,6 +329,13 @@ class Store:
 def name_of_quarantined(file: str) -> str:
     """The object that `<name>.<random>` in a quarantine was."""
     return file.rpartition(".")[0]
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _by_prefix(names: list[str]) -> dict[str, array[int]]:

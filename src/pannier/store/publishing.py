@@ -6,12 +6,14 @@ The one way by which copies and downloads become objects (docs/durability.md, se
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
 from collections.abc import Collection, Iterable
 from types import TracebackType
 
+from pannier.core.errors import DiskError
 from pannier.core.pattern import pattern
 from pannier.disk import batches, fsio
 from pannier.disk.pool import BATCH, Pool
@@ -80,7 +82,13 @@ class Staging:
         done, met_late = self._name(names, numbers)
         for name in store.verify(sorted(met_late)):
             # Somebody else published the same name meanwhile, and theirs is damaged.
-            fsio.publish(self.file(fresh[name]), store.path(name))
+            if not fsio.publish(self.file(fresh[name]), store.path(name)):
+                raise DiskError(
+                    store.path(name),
+                    errno.EEXIST,
+                    "it is there, but cannot be read to see whether it is good",
+                    hint="check who owns it and its rights",
+                )
         flush_names(store, self.barrier, names)
         store.note_verified(list(done), b"".join(done.values()), flushed=fsio.policy != "none")
 
@@ -159,7 +167,7 @@ def _boot_mark() -> str:
 def sweep(store: Store) -> None:
     """Removes staging folders of this machine whose process is gone, and anybody's after a day."""
     parent = f"{store.root}/tmp"
-    if not os.path.isdir(parent):
+    if os.path.islink(parent) or not os.path.isdir(parent):
         return
     mark = _boot_mark()
     now = time.time()

@@ -22,10 +22,10 @@ from pannier.core.record import dataclass, field
 from pannier.disk import fsio
 from pannier.disk.walk import STAT_BYTES
 
-_VERSION = 1
 _MOST_WAITING = 1000
 _AT_ONCE = 500
 """Keys in one query."""
+_VERSION = 2
 DIGEST_SIZE = 16
 UNKNOWN = bytes(DIGEST_SIZE)
 OBJECTS = "object"
@@ -39,10 +39,15 @@ create table if not exists folders (
 create table if not exists trees (
   path blob not null, algorithm text not null, fingerprint blob not null, hex text not null,
   size integer not null, nfiles integer not null, present blob not null, boot text not null,
-  primary key (path, algorithm)) without rowid;
+  sum blob not null, primary key (path, algorithm)) without rowid;
 create table if not exists links (
-  path blob primary key, hex text not null, algorithm text not null) without rowid;
+  path blob primary key, hex text not null, algorithm text not null, sum blob not null)
+  without rowid;
 """
+
+
+_UNREADABLE = (sqlite3.DatabaseError, TypeError, AttributeError, ValueError)
+"""What reading a damaged file may raise: text that is no UTF-8 is a ValueError, too."""
 
 
 @dataclass(slots=True)
@@ -204,7 +209,7 @@ class StatCache:
                     ):
                         listed = names.decode("utf-8", "surrogateescape").split("/")
                         found[os.fsdecode(path)] = FolderRow(listed, stats, digests, not boot)
-        except (sqlite3.DatabaseError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             self._broken(error)
             return {}
         return found
@@ -237,31 +242,38 @@ class StatCache:
             row = (
                 self._open()
                 .execute(
-                    "select fingerprint, hex, size, nfiles, present, boot from trees "
+                    "select fingerprint, hex, size, nfiles, present, boot, sum from trees "
                     "where path = ? and algorithm = ?",
                     (os.fsencode(path), algorithm),
                 )
                 .fetchone()
             )
-        except sqlite3.DatabaseError as error:
+        except _UNREADABLE as error:
             self._broken(error)
             return None
         if row is None or (row[5] and row[5] != self._boot):
             return None
-        return TreeRow(*row[:5])
+        try:
+            found = TreeRow(*row[:5])
+            good = row[6] == _tree_sum(os.fsencode(path), algorithm, found, row[5])
+        except (TypeError, AttributeError):
+            return None
+        return found if good else None
 
     def put_tree(self, path: str, algorithm: str, row: TreeRow, *, flushed: bool) -> None:
+        key, boot = os.fsencode(path), "" if flushed else self._boot
         values = (
-            os.fsencode(path),
+            key,
             algorithm,
             row.fingerprint,
             row.hex,
             row.size_bytes,
             row.nfiles,
             row.present,
-            "" if flushed else self._boot,
+            boot,
+            _tree_sum(key, algorithm, row, boot),
         )
-        self._write("insert or replace into trees values (?,?,?,?,?,?,?,?)", [values])
+        self._write("insert or replace into trees values (?,?,?,?,?,?,?,?,?)", [values])
 
     # -- links: what checkout made and may take away again ----
 
@@ -269,16 +281,24 @@ class StatCache:
         """(absolute path, hex, algorithm) of outputs that add and checkout put into place."""
         self._write_waiting()
         try:
-            rows = self._open().execute("select path, hex, algorithm from links").fetchall()
-        except sqlite3.DatabaseError as error:
+            rows = self._open().execute("select path, hex, algorithm, sum from links").fetchall()
+            return [
+                (os.fsdecode(path), name, algorithm)
+                for path, name, algorithm, checksum in rows
+                if checksum == _sum(path, name, algorithm)
+            ]
+        except _UNREADABLE as error:
             self._broken(error)
             return []
-        return [(os.fsdecode(path), name, algorithm) for path, name, algorithm in rows]
 
     def put_links(self, rows: Iterable[tuple[str, str, str]]) -> None:
         self._write(
-            "insert or replace into links values (?,?,?)",
-            [(os.fsencode(path), name, algorithm) for path, name, algorithm in rows],
+            "insert or replace into links values (?,?,?,?)",
+            [
+                (key, name, algorithm, _sum(key, name, algorithm))
+                for path, name, algorithm in rows
+                for key in [os.fsencode(path)]
+            ],
         )
 
     def drop_links(self, paths: Iterable[str]) -> None:
@@ -321,6 +341,11 @@ class StatCache:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _tree_sum(path: bytes, algorithm: str, row: TreeRow, boot: str) -> bytes:
+    numbers = f"{row.size_bytes} {row.nfiles}"
+    return _sum(path, algorithm, row.fingerprint, row.hex, numbers, row.present, boot)
 
 
 def _sum(*columns: bytes | str) -> bytes:

@@ -81,8 +81,11 @@ def _refuse(ctx: Context, option: str, others: str) -> int:
 def _settings(ctx: Context, level: str | None) -> Settings:
     dvc_dir = dvc_dir_of(ctx.cwd)
     if level is None:
-        return load_settings(dvc_dir, check=False)
-    return Settings([read_level(level, dvc_dir)], dvc_dir)
+        settings = load_settings(dvc_dir, check=False)
+    else:
+        settings = Settings([read_level(level, dvc_dir)], dvc_dir)
+    ctx.ui.mask.learn(settings.secret_values())
+    return settings
 
 
 def _show(ctx: Context, opts: Options) -> int:

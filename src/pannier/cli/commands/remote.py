@@ -119,5 +119,8 @@ def _rename(ctx: Context, opts: Options) -> int:
 def _settings(ctx: Context, opts: Options) -> Settings:
     dvc_dir = dvc_dir_of(ctx.cwd)
     if opts.level is None:
-        return load_settings(dvc_dir, check=False)
-    return Settings([read_level(opts.level, dvc_dir)], dvc_dir)
+        settings = load_settings(dvc_dir, check=False)
+    else:
+        settings = Settings([read_level(opts.level, dvc_dir)], dvc_dir)
+    ctx.ui.mask.learn(settings.secret_values())
+    return settings

@@ -1,0 +1,62 @@
+"""The commands that every hostile thing is tried on: one line each, and a new one joins all tests.
+
+What lies in a cloned repository, in its cache or at its remote comes from strangers; so each test
+of this folder makes one such thing and runs the commands below on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """words: as typed. puts: it makes files in the workspace. sends: it hands objects to a remote.
+    takes: it makes objects of files. brings: it takes objects from a remote. edits: it changes
+    settings, or what Git reads, and looks at no data.
+    """
+
+    words: tuple[str, ...]
+    puts: bool = False
+    sends: bool = False
+    takes: bool = False
+    brings: bool = False
+    edits: bool = False
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+
+def _command(line: str, **does: bool) -> Command:
+    return Command(tuple(line.split()), **does)
+
+
+ON_DATA = (
+    _command("status"),
+    _command("checkout --force", puts=True),
+    _command("fetch", brings=True),
+    _command("pull --force", puts=True, brings=True),
+    _command("push", sends=True),
+    _command("commit --force", takes=True),
+    _command("status -c"),
+)
+"""Commands on all data of a project, in an order in which each finds something to do."""
+
+ON_SETTINGS = (
+    _command("config core.autostage false", edits=True),
+    _command("config --local core.autostage false", edits=True),
+    _command("config pannier.jobs 3", edits=True),
+    _command("remote add -f more ../elsewhere", edits=True),
+    _command("remote modify --local there jobs 3", edits=True),
+    _command("remote list"),
+    _command("config --list"),
+    _command("cache dir"),
+    _command("root"),
+    _command("version"),
+)
+"""Commands that change or show settings."""
+
+
+def one(line: str) -> Command:
+    """The command that is typed so."""
+    return next(command for command in (*ON_DATA, *ON_SETTINGS) if str(command) == line)

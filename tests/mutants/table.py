@@ -1,0 +1,406 @@
+"""Each rule of docs/durability.md, one way to break it in the source, and a test that then fails.
+
+`make mutants` breaks a copy of the source so, one after the other, and runs the test: it must fail.
+What nothing notices is a rule without a test. A row whose text is no longer in its file fails too:
+the code moved on, and the row has to follow.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """rule: as docs/durability.md names it. file: below src/pannier. old, new: exact text, once.
+    test: what pytest is given; all of it is expected to pass unbroken."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+REPO, LINKS = "tests/hostile/test_repositories.py", "tests/hostile/test_links.py"
+SETTINGS, SECRETS = "tests/hostile/test_settings.py", "tests/hostile/test_secrets.py"
+DAMAGE, CUT = "tests/hostile/test_damage.py", "tests/hostile/test_cut_and_flipped.py"
+HURT = "tests/crash/test_damaged.py"
+RACES = "tests/crash/test_races.py"
+
+MUTANTS = (
+    # -- what a repository or a remote says (section 2) ----
+    Mutant(
+        "S1: parts of a list's paths",
+        "core/path.py",
+        'if part in (".", ".."):',
+        'if part in (".",):',
+        f"{REPO}::test_a_manifest_with_a_bad_path_is_refused_as_a_whole",
+    ),
+    Mutant(
+        "S1: Git's own folder as any file system spells it",
+        "core/path.py",
+        'return bare == ".git" or',
+        'return part == ".git" or',
+        f"{REPO}::test_a_manifest_with_a_bad_path_is_refused_as_a_whole",
+    ),
+    Mutant(
+        "S1: absolute paths",
+        "core/path.py",
+        'if path.startswith("/"):\n        return "it is absolute"',
+        'if path.startswith("/"):\n        return None',
+        f"{REPO}::test_a_manifest_with_a_bad_path_is_refused_as_a_whole",
+    ),
+    Mutant(
+        "S1: a list that contradicts itself",
+        "core/manifest.py",
+        "    _check_tree(paths, name)\n",
+        "",
+        f"{REPO}::test_a_manifest_that_contradicts_itself_is_refused",
+    ),
+    Mutant(
+        "S2: a digest is 32 digits",
+        "core/digest.py",
+        r'_HEX = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")',
+        r'_HEX = re.compile(r".+\Z")',
+        f"{REPO}::test_a_pointer_whose_digest_is_none_is_named",
+    ),
+    Mutant(
+        "S2: a list's digests",
+        "core/manifest.py",
+        "if not (isinstance(digest, str) and is_object_name(digest)) or",
+        "if not isinstance(digest, str) or",
+        f"{REPO}::test_a_manifest_whose_digests_are_none_reaches_nothing",
+    ),
+    Mutant(
+        "S3: no link on the way, checkout",
+        "ops/checkout.py",
+        "        if link is not None:\n            raise BadPath(path=path, reason",
+        "        if link is not None and False:\n            raise BadPath(path=path, reason",
+        f"{LINKS}::test_an_output_behind_a_link_is_refused_also_when_its_bytes_are_right",
+    ),
+    Mutant(
+        "S3: no link on the way, commit",
+        "ops/commit.py",
+        "        _refuse_link_on_the_way(project, ref)\n",
+        "        pass\n",
+        f"{LINKS}::test_no_command_takes_files_through_a_link_on_the_way",
+    ),
+    Mutant(
+        "S3: no link inside a directory",
+        "disk/beneath.py",
+        "_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW",
+        "_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
+        "tests/unit/test_beneath.py",
+    ),
+    Mutant(
+        "S3b: an output that is a link to elsewhere",
+        "ops/checkout.py",
+        'if target.startswith(self._project.cache_dir + "/"):',
+        "if target:",
+        f"{REPO}::test_an_output_that_is_a_link_to_elsewhere_is_left_alone",
+    ),
+    Mutant(
+        "S5: settings of the repository run nothing",
+        "formats/config_schema.py",
+        "    return option in PROTECTED\n",
+        "    return False\n",
+        f"{SETTINGS}::test_a_repositorys_own_config_runs_no_program",
+    ),
+    Mutant(
+        "S5: a config.local that Git keeps is the repository's",
+        "project/settings.py",
+        "return level.name == REPO or (level.name == LOCAL and bool(self._local_committed))",
+        "return level.name == REPO",
+        f"{SETTINGS}::test_a_repositorys_own_config_runs_no_program",
+    ),
+    Mutant(
+        "S7: own state that others can write",
+        "store/statcache.py",
+        "if found.st_uid != os.getuid() or found.st_mode & 0o022:",
+        "if False:",
+        f"{SETTINGS}::test_own_state_that_others_could_write_is_not_used",
+    ),
+    Mutant(
+        "S7: own state is for its owner",
+        "store/statcache.py",
+        "fsio.make_dirs(folder, 0o700)",
+        "fsio.make_dirs(folder, 0o777)",
+        f"{SETTINGS}::test_own_state_lies_where_others_cannot_write",
+    ),
+    Mutant(
+        "S7: a remembered folder that lies",
+        "store/statcache.py",
+        "if (not boot or boot == self._boot) and checksum == _sum(\n",
+        "if (not boot or boot == self._boot) and checksum != (\n",
+        f"{CUT}::test_a_row_that_lies_is_found_out",
+    ),
+    Mutant(
+        "S7: a remembered tree that lies",
+        "store/statcache.py",
+        "return found if good else None",
+        "return found",
+        f"{CUT}::test_a_row_that_lies_is_found_out",
+    ),
+    Mutant(
+        "S9: alias bombs",
+        "formats/yaml_events.py",
+        "ALIAS_FREE_NODES = 100_000",
+        "ALIAS_FREE_NODES = 10**15",
+        "tests/unit/test_yamlio.py",
+    ),
+    Mutant(
+        "S10: links that Git keeps where our own files belong",
+        "project/committed.py",
+        "if os.path.islink(path) and is_committed(path):",
+        "if False:",
+        f"{LINKS}::test_nothing_is_written_or_swept_through_links_in_our_own_places",
+    ),
+    Mutant(
+        "S10: links inside the cache",
+        "store/objects.py",
+        'if path.startswith(self.root + "/") and os.path.islink(path):',
+        "if False:",
+        f"{LINKS}::test_nothing_is_written_or_swept_through_links_in_our_own_places",
+    ),
+    Mutant(
+        "S10: no file is written through a link to elsewhere",
+        "disk/fsio.py",
+        'if within is not None and not real.startswith(within + "/"):',
+        "if False:",
+        f"{LINKS}::test_no_file_that_is_written_is_a_link_to_elsewhere",
+    ),
+    Mutant(
+        "S10: devices and pipes in the place of metadata",
+        "disk/reading.py",
+        "_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY",
+        "_READ = os.O_RDONLY | os.O_CLOEXEC",
+        f"{LINKS}::test_no_file_of_a_project_is_read_without_end",
+    ),
+    Mutant(
+        "17: pipes are named",
+        "disk/walk.py",
+        "        tree.problems.append((path, _KINDS.get(kind",
+        "        tree.skipped.append((path, _KINDS.get(kind",
+        f"{REPO}::test_a_pipe_in_a_folder_is_named_and_nobody_hangs",
+    ),
+    Mutant(
+        "14: names that are no UTF-8",
+        "disk/walk.py",
+        "    if names:\n        _check_names(tree, folder)\n",
+        "",
+        f"{REPO}::test_all_bad_entries_are_named_at_once",
+    ),
+    Mutant(
+        "15: a name without room for .dvc",
+        "ops/add.py",
+        '    if len(os.fsencode(name)) + len(".dvc") > _NAME_MAX:',
+        "    if False:",
+        f"{REPO}::test_a_name_without_room_for_its_pointer_is_refused_before_any_work",
+    ),
+    Mutant(
+        "18: a link that leaves the project is warned of",
+        "project/workspace.py",
+        "    _warn_of_links(project, snapshot, progress)\n",
+        "",
+        f"{LINKS}::test_a_link_of_the_user_that_leaves_the_project_is_warned_of",
+    ),
+    Mutant(
+        "19: a private file's object is private",
+        "disk/batches.py",
+        "            mode = _OBJECT_MODE if before.st_mode & 0o044 else _PRIVATE_MODE\n"
+        "            fsio.fchmod(out, mode)",
+        "            mode = _OBJECT_MODE\n            fsio.fchmod(out, mode)",
+        f"{REPO}::test_add_leaves_the_users_file_as_it_is",
+    ),
+    # -- damage (D2, promises 5, 6, 23, 24) ----
+    Mutant(
+        "5: damage moves to quarantine",
+        "store/objects.py",
+        "            fsio.replace(self.path(name), target)\n",
+        "            return None\n",
+        f"{HURT}::test_checkout_gives_out_no_damaged_object_and_names_it",
+    ),
+    Mutant(
+        "5: what was verified is known by its stats",
+        "store/objects.py",
+        "            if known[(at := index * STAT_BYTES) : at + STAT_BYTES] != "
+        "now[at : at + STAT_BYTES]\n",
+        "            if (at := index * STAT_BYTES) < 0\n",
+        f"{HURT}::test_adding_a_good_file_repairs_its_damaged_twin",
+    ),
+    Mutant(
+        "5: a copy is hashed on its way out",
+        "disk/batches.py",
+        "        if found.hex() != digest:\n",
+        "        if False:\n",
+        f"{HURT}::test_checkout_gives_out_no_damaged_object_and_names_it",
+    ),
+    Mutant(
+        "5: a link is made only to verified bytes",
+        "disk/batches.py",
+        "    if key != verified and hex_of_file(source, algorithm) != digest:\n",
+        "    if False:\n",
+        f"{HURT}::test_checkout_gives_out_no_damaged_object_and_names_it",
+    ),
+    Mutant(
+        "6: a good file repairs its damaged twin, copies",
+        "store/intake.py",
+        "            met -= store.verify(sorted(met))\n",
+        "",
+        f"{DAMAGE}::test_a_good_copy_beats_a_bad_one",
+    ),
+    Mutant(
+        "6: a good file repairs its damaged twin, links",
+        "store/intake.py",
+        "        here -= store.verify(sorted(here - _own_objects(store, by_source)))\n",
+        "",
+        f"{DAMAGE}::test_a_good_copy_beats_a_bad_one",
+    ),
+    Mutant(
+        "6: what is no file is no object",
+        "store/objects.py",
+        "        return stat.S_ISREG(os.lstat(path).st_mode)\n",
+        "        return os.path.lexists(path)\n",
+        f"{DAMAGE}::test_a_damaged_object_is_never_handed_on",
+    ),
+    Mutant(
+        "23: push looks, and compares sizes",
+        "ops/sync.py",
+        "if size is None or name not in sizes or sizes[name] == size",
+        "if True",
+        f"{HURT}::test_push_brings_back_what_the_remote_lost",
+    ),
+    Mutant(
+        "24: a download is hashed",
+        "store/transports/local.py",
+        "        elif copy.md5 and md5 != copy.md5:\n",
+        "        elif False:\n",
+        f"{HURT}::test_pull_takes_no_damaged_object_from_the_remote",
+    ),
+    Mutant(
+        "24: a list is hashed",
+        "store/remote.py",
+        "        if found != name[:32]:\n",
+        "        if False:\n",
+        f"{DAMAGE}::test_damage_at_a_folder_remote_stays_there",
+    ),
+    # -- order and races (sections 1 and 3) ----
+    Mutant(
+        "D1: objects are flushed before they are named",
+        "store/publishing.py",
+        "        self.barrier.flush(few)\n",
+        "",
+        "tests/crash/test_power_loss_model.py",
+    ),
+    Mutant(
+        "D1: names are flushed before the pointer",
+        "store/publishing.py",
+        "        flush_names(store, self.barrier, names)\n",
+        "",
+        "tests/crash/test_power_loss_model.py",
+    ),
+    Mutant(
+        "D4: a pointer is flushed before it takes its name",
+        "disk/fsio.py",
+        "            sync_fd(fd, temporary)\n",
+        "",
+        "tests/crash/test_power_loss_model.py",
+    ),
+    Mutant(
+        "7: a file that changed while it was read",
+        "disk/batches.py",
+        "        if stat_key(before) == stat_key(after):\n"
+        "            reads.add(digest, stat_key(after), _flags_of(after.st_mode, settled))\n"
+        "            return\n        fsio.unlink(target)",
+        "        if True:\n"
+        "            reads.add(digest, stat_key(after), _flags_of(after.st_mode, settled))\n"
+        "            return\n        fsio.unlink(target)",
+        RACES,
+    ),
+    Mutant(
+        "8: an edit before the exchange is put back",
+        "disk/beneath.py",
+        "if expected is not None and not _same_file(os.lstat(source), expected):",
+        "if False:",
+        RACES,
+    ),
+    Mutant(
+        "9: ctime is part of what a file is known by",
+        "disk/walk.py",
+        "return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)",
+        "return (found.st_mtime_ns, 0, found.st_size, found.st_ino)",
+        RACES,
+    ),
+    Mutant(
+        "D5: what checkout takes away is verified to be in the cache",
+        "core/plan.py",
+        "            plan.delete.append(path)\n            if current not in stored:\n",
+        "            plan.delete.append(path)\n            if False:\n",
+        "tests/unit/test_ops_checkout.py tests/unit/test_plan.py",
+    ),
+    Mutant(
+        "D4: an empty pointer is an error",
+        "formats/pointer.py",
+        "    if document is None:\n        raise InvalidFile(\n",
+        "    if document is None:\n        return Stage(file=file, wdir='')\n"
+        "    if False:\n        raise InvalidFile(\n",
+        "tests/crash/test_cut_metadata.py",
+    ),
+    Mutant(
+        "12: what could not be pushed is a failure",
+        "ops/sync.py",
+        '        raise TransferFailed(len(report.failures), "upload", report.failures)\n',
+        "        pass\n",
+        f"{HURT}::test_push_uploads_no_damaged_object_and_names_it",
+    ),
+    Mutant(
+        "15: a torn record of busy paths blocks nobody",
+        "disk/mutex.py",
+        "except (OSError, ValueError, AttributeError, TypeError, RecursionError):",
+        "except OSError:",
+        f"{CUT}::test_no_cut_or_flipped_file_loses_anything",
+    ),
+    Mutant(
+        "17: one command at a time",
+        "disk/mutex.py",
+        "            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            pass\n",
+        f"{RACES} tests/unit/test_mutex.py",
+    ),
+    # -- secrets (row 11) ----
+    Mutant(
+        "11: a secret is hidden in every spelling",
+        "cli/masking.py",
+        "                known |= _spellings(secret)\n",
+        "                known |= {secret}\n",
+        f"{SECRETS}::test_no_answer_of_a_server_brings_a_secret_out",
+    ),
+    Mutant(
+        "11: secrets of the environment",
+        "cli/dispatch.py",
+        "ui.mask.learn([*_typed_secrets(argv), *_secrets_around()])",
+        "ui.mask.learn(_typed_secrets(argv))",
+        f"{SECRETS}::test_no_answer_of_a_server_brings_a_secret_out",
+    ),
+    Mutant(
+        "11: secrets of the settings",
+        "cli/commands/config.py",
+        "    ctx.ui.mask.learn(settings.secret_values())\n",
+        "",
+        f"{SECRETS}::test_no_command_shows_a_secret_of_the_settings",
+    ),
+    Mutant(
+        "11: a file with a secret is its owner's",
+        "project/config_write.py",
+        "mode = 0o600 if private",
+        "mode = 0o644 if private",
+        f"{SECRETS}::test_a_file_with_a_secret_is_its_owners_alone",
+    ),
+    Mutant(
+        "11: a secret for the committed file is warned of",
+        "cli/levels.py",
+        "    if place.level != REPO or not is_secret(key[-1], value):\n",
+        "    if True:\n",
+        f"{SECRETS}::test_a_secret_for_the_committed_file_is_warned_of",
+    ),
+)
