@@ -1,8 +1,9 @@
 """Runs our program many times from one warm process, with a fault at a chosen crash point.
 
-Reads one JSON request a line: {"argv", "cwd", "env", "fault", "log", "out", "err"}; answers {"rc"},
-negative for a signal. Every run is a fork of a process that has imported the program and done
-nothing else, so only the imports are saved.
+Reads one JSON request a line: {"argv", "cwd", "env", "fault", "log", "umask", "out", "err"};
+answers {"pid"}, then {"stopped"} whenever it was stopped, then {"rc"}, negative for a signal. Every
+run is a fork of a process that has imported the program and done nothing else, so only the imports
+are saved.
 """
 
 import json
@@ -21,6 +22,9 @@ LATE = ("pannier.store.transports.local", "ruamel.yaml", "pathspec", "yaml")
 
 
 def child(request: dict[str, Any]) -> NoReturn:
+    os.setpgid(0, 0)
+    if request["umask"] is not None:
+        os.umask(request["umask"])
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -55,14 +59,20 @@ def serve() -> None:
         table.load(table.COMMANDS[name])
     for module in LATE:
         import_module(module)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
+
+    def say(answer: dict[str, Any]) -> None:
+        print(json.dumps(answer), file=answers, flush=True)
+
+    say({"ready": True})
     for line in requests:
         request = json.loads(line)
         pid = os.fork()
         if pid == 0:
             child(request)
-        _, status = os.waitpid(pid, 0)
-        print(json.dumps({"rc": os.waitstatus_to_exitcode(status)}), file=answers, flush=True)
+        say({"pid": pid})
+        while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
+            say({"stopped": True})
+        say({"rc": os.waitstatus_to_exitcode(status)})
 
 
 if __name__ == "__main__":

@@ -343,7 +343,10 @@ def _copy_out(
     fd = os.open(source, _READ | os.O_NOFOLLOW)
     name = target.rpartition("/")[2]
     try:
-        key = stat_key(os.fstat(fd))
+        found_there = os.fstat(fd)
+        key = stat_key(found_there)
+        if not stat.S_ISREG(found_there.st_mode):
+            return CORRUPT, key, _NOTHING
         faults.point("create", target)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         out = os.open(name, flags, 0o777 if executable else 0o666, dir_fd=folder_fd)
@@ -374,7 +377,9 @@ def verify_batch(root: str, hexes: list[str], algorithm: str) -> tuple[bytes, by
             continue
         try:
             found = os.fstat(fd)
-            good = digest_of_fd(fd, found.st_size, algorithm)[0].hex() == digest[:32]
+            good = stat.S_ISREG(found.st_mode) and (
+                digest_of_fd(fd, found.st_size, algorithm)[0].hex() == digest[:32]
+            )
             outcomes.append(DONE if good else CORRUPT)
             stats.extend(stat_key(found))
         finally:

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
 from pannier.disk import faults
-from pannier.disk.faults import name_of, point
+from pannier.disk.faults import name_of, point, real_name
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
@@ -31,11 +31,13 @@ _RENAME_EXCHANGE = 2
 FLUSH_FEW = 32
 """Up to so many files a barrier flushes file by file, because syncfs waits for everybody's data."""
 
+_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_SUCH_CALL = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 
 
 def disk_error(error: OSError, path: str) -> DiskError:
     """The program's own error for what the operating system refused."""
+    path = real_name(path)
     code = error.errno or errno.EIO
     if code in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(path, code)
@@ -247,20 +249,42 @@ def remove_if_there(path: str) -> bool:
 
 
 def remove_tree(path: str) -> None:
-    """Removes a directory of our own making, links not followed. Absent is fine."""
+    """Removes a directory of our own making. Absent is fine.
+
+    No link is followed, nor one that somebody puts into the place of a directory meanwhile: in a
+    shared cache others may rename what is ours.
+    """
     try:
-        entries = list(os.scandir(path))
+        parent_fd = os.open(os.path.dirname(path) or ".", _DIR)
+    except FileNotFoundError:
+        return
+    try:
+        _remove_below(parent_fd, os.path.basename(path), path)
+    finally:
+        os.close(parent_fd)
+
+
+def _remove_below(parent_fd: int, name: str, shown: str) -> None:
+    try:
+        fd = os.open(name, _DIR | os.O_NOFOLLOW, dir_fd=parent_fd)
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        unlink(path)
+        point("unlink", shown)
+        os.unlink(name, dir_fd=parent_fd)
         return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            remove_tree(entry.path)
-        else:
-            unlink(entry.path)
-    rmdir(path)
+    try:
+        for entry in list(os.scandir(fd)):
+            inner = f"{shown}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                _remove_below(fd, entry.name, inner)
+            else:
+                point("unlink", inner)
+                os.unlink(entry.name, dir_fd=fd)
+    finally:
+        os.close(fd)
+    point("rmdir", shown)
+    os.rmdir(name, dir_fd=parent_fd)
 
 
 def clock_ns(scratch: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pannier.core.errors import FileChanged, UnstorableEntries
 from pannier.core.events import Progress
@@ -202,4 +202,5 @@ def sweep(project: Project) -> None:
 def _sweep_folders(parent: str, prefix: str) -> None:
     for entry in os.scandir(parent):
         if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
-            fsio.remove_tree(entry.path)
+            with suppress(PermissionError):  # another user's run was killed: for them to sweep
+                fsio.remove_tree(entry.path)
