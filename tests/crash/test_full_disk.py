@@ -10,14 +10,22 @@ import pytest
 
 from tests.support.crash import (
     FIRST,
+    SCENES,
     Runs,
+    Trial,
+    Verdict,
     added,
+    differences,
     faults,
+    litter,
     new_world,
     picture,
+    prepare,
+    settled,
     write_first,
 )
 from tests.support.crash_disks import needs_root, small_disk
+from tests.support.programs import Completed
 
 pytestmark = [pytest.mark.root, needs_root]
 SIZES_KIB = (64, 128, 256, 320, 384, 640)
@@ -70,3 +78,77 @@ def test_checkout_to_a_full_disk_touches_nothing(base: Path, runs: Runs) -> None
     assert "repo/big.bin" not in after.workspace
     assert again.rc == 0, str(again)
     assert {f"repo/{name}" for name in FIRST} == found.data().keys()
+
+
+# -- every command, from no room at all to enough ----
+
+ROOMY_KIB = 64 << 10
+WRITING = [name for name in SCENES if name != "status"]
+
+
+def used_kib(place: Path) -> int:
+    found = os.statvfs(place)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize // 1024
+
+
+def resize(place: Path, kib: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={kib}k", place], check=True)
+
+
+def not_a_sentence(done: Completed) -> list[str]:
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    words = "Traceback" in done.stderr or "unexpected" in done.stderr
+    return [str(done)] if len(errors) != 1 or words else []
+
+
+def try_rooms(trial: Trial, place: Path, count: int) -> Verdict:
+    """Tries the command with some KiB free, a page more each time, or count times in all."""
+    verdict = Verdict()
+    trial.restore()
+    before_kib = used_kib(place)
+    trial.again()
+    need_kib = max(16, used_kib(place) - before_kib) + 64
+    stride = max(4, need_kib // count // 4 * 4)
+    for room_kib in range(0, need_kib + stride, stride):
+        trial.restore()
+        resize(place, used_kib(place) + room_kib)
+        done = trial.again()
+        resize(place, ROOMY_KIB)
+        after = picture(trial.world)
+        found = faults(trial.before, after, trial.golden)
+        if done.rc == 0:
+            found += [f"yet: {line}" for line in differences(settled(trial.golden), settled(after))]
+        else:
+            found += not_a_sentence(done)
+        again = trial.again()
+        found += [] if again.rc == 0 else [f"the next run: {again}"]
+        after = picture(trial.world)
+        found += [f"then {line}" for line in differences(settled(trial.golden), settled(after))]
+        found += [f"then {path} is litter" for path in litter(after)]
+        verdict.add(f"{trial.scene.name}, {room_kib} KiB free", found)
+    return verdict
+
+
+@pytest.mark.parametrize("scene", WRITING)
+def test_a_full_disk_is_told_and_leaves_the_old_state(scene: str, base: Path, runs: Runs) -> None:
+    kind = ("copy", "hardlink", "symlink")[WRITING.index(scene) % 3]
+    with small_disk(base / "disk", ROOMY_KIB) as place:
+        trial = prepare(SCENES[scene], place, runs, kind)
+
+        verdict = try_rooms(trial, place, 5)
+
+    assert [] == verdict.found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+@pytest.mark.parametrize("scene", WRITING)
+def test_a_disk_full_at_any_moment_is_told_and_leaves_the_old_state(
+    scene: str, kind: str, base: Path, runs: Runs
+) -> None:
+    with small_disk(base / "disk", ROOMY_KIB) as place:
+        trial = prepare(SCENES[scene], place, runs, kind)
+
+        verdict = try_rooms(trial, place, 1000)
+
+    assert [] == verdict.found

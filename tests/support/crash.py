@@ -85,6 +85,9 @@ class Runs:
             "out": out,
             "err": err,
         }
+        for path in (out, err):  # a run may be killed before it opens them
+            Path(path).write_bytes(b"")
+            os.chmod(path, 0o666)
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()

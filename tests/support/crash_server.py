@@ -20,6 +20,9 @@ from pannier.disk import faults
 COMMANDS = ("add", "checkout", "commit", "fetch", "pull", "push", "status")
 LATE = ("pannier.store.transports.local", "ruamel.yaml", "pathspec", "yaml")
 
+HEARD = {signal.SIGINT, signal.SIGTERM}
+"""Held back until a run has begun: whoever sends one knows no more than the run's number."""
+
 
 def child(request: dict[str, Any]) -> NoReturn:
     os.setpgid(0, 0)
@@ -38,6 +41,7 @@ def child(request: dict[str, Any]) -> NoReturn:
     faults.arm(request["fault"], request["log"])
     rc = 255
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         rc = main.main()
     except KeyboardInterrupt:
         sys.excepthook(*sys.exc_info())  # what the interpreter itself would do
@@ -66,9 +70,11 @@ def serve() -> None:
     say({"ready": True})
     for line in requests:
         request = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
         pid = os.fork()
         if pid == 0:
             child(request)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         say({"pid": pid})
         while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
             say({"stopped": True})

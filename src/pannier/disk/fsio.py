@@ -106,6 +106,16 @@ def _discard(path: str) -> None:
         os.unlink(path)
 
 
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Calls that take a descriptor fail without saying of what; the user is told a path."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
+
+
 # -- primitives: each announces itself, then is one system call ----
 
 
@@ -118,8 +128,9 @@ def create_new(path: str, mode: int = 0o666) -> int:
 def write_all(fd: int, data: bytes | memoryview, path: str) -> None:
     point("write", path, data)
     view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    with _naming(path):
+        while view:
+            view = view[os.write(fd, view) :]
 
 
 def replace(source: str, target: str) -> None:
@@ -320,7 +331,8 @@ def sync_fd(fd: int, path: str) -> None:
     """Flushes one file's bytes, unless nothing is ever flushed."""
     if policy != "none":
         point("fsync", path)
-        os.fsync(fd)
+        with _naming(path):
+            os.fsync(fd)
 
 
 def sync_dir(path: str) -> None:
@@ -334,6 +346,7 @@ def sync_dir(path: str) -> None:
     except OSError as error:
         # A file system that cannot flush a directory says so; it then orders names by itself.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            error.filename = path
             raise
     finally:
         os.close(fd)
@@ -359,7 +372,8 @@ class Barrier:
                 point("fsync", path)
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
                 try:
-                    os.fsync(fd)
+                    with _naming(path):
+                        os.fsync(fd)
                 finally:
                     os.close(fd)
             return
