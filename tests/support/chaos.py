@@ -333,7 +333,8 @@ class Chaos:
         """What its exit code says and is not so."""
         if by_dvc:
             return
-        if "Traceback" in done.stderr or "unexpected error" in done.stderr:
+        early = "crash_server.py" in done.stderr and done.stderr.endswith("KeyboardInterrupt\n")
+        if ("Traceback" in done.stderr or "unexpected error" in done.stderr) and not early:
             yield f"no sentence for a user: {done.stderr}"
         if done.rc < 0 and not job.harm:
             yield f"ended by signal {-done.rc}"

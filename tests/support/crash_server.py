@@ -49,6 +49,7 @@ def child(request: dict[str, Any]) -> NoReturn:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(rc)

@@ -229,17 +229,25 @@ def rmdir(path: str) -> None:
     os.rmdir(path)
 
 
-def make_dir(path: str, mode: int = 0o777) -> bool:
-    """Makes one directory; tells whether it was new."""
+def make_dir(path: str, mode: int = 0o777, *, exactly: bool = False) -> bool:
+    """Makes one directory; tells whether it was new.
+
+    exactly: with this mode whatever the umask is, from the first instant on. The umask is the
+    whole process's: only while nobody else makes files.
+    """
     if os.path.isdir(path):
         return False
     point("mkdir", path)
+    umask = os.umask(0) if exactly else None
     try:
         os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
         return False
+    finally:
+        if umask is not None:
+            os.umask(umask)
     return True
 
 

@@ -16,7 +16,7 @@ from pannier.core.events import Progress
 from pannier.disk import batches, fsio
 from pannier.disk.batches import EXECUTABLE, LINKED, SETTLED
 from pannier.disk.beneath import Root
-from pannier.disk.link import COPY, HARDLINK, SYMLINK
+from pannier.disk.link import CANNOT, COPY, HARDLINK, SYMLINK
 from pannier.disk.walk import FIELDS, stat_key
 from pannier.project.project import Project
 from pannier.project.snapshot import (
@@ -142,10 +142,15 @@ def _relink_one(
     store = project.store_of(snapshot.algorithm)
     target = store.path(source.hex(index))
     path = os.path.relpath(source.path(index), project.root)
-    if kind == SYMLINK:
-        fsio.symlink(target, temporary)
-    else:
-        fsio.link(target, temporary)
+    try:
+        if kind == SYMLINK:
+            fsio.symlink(target, temporary)
+        else:
+            fsio.link(target, temporary)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        return  # another user's object may not be linked here; the file stays a copy
     try:
         root.swap(temporary, path, source.folder.key(index))
     except FileChanged:

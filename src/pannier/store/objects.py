@@ -293,10 +293,12 @@ class Store:
         Staging folders are their makers' alone, so nobody else may rename what lies in `tmp`.
         """
         tmp = f"{self.root}/tmp"
+        mode = _SHARED_DIR_MODE | (_STICKY if path == tmp else 0)
+        # The way to `tmp`, and itself, are made once, before anything else is done.
         new = f"{tmp}/{staging_name()}" if os.path.isdir(tmp) else path
-        if not fsio.make_dir(new, _NEW_DIR_MODE):
+        if not fsio.make_dir(new, mode, exactly=new == path):
             return False
-        fsio.chmod(new, _SHARED_DIR_MODE | (_STICKY if path == tmp else 0))
+        fsio.chmod(new, mode)
         if new == path or fsio.publish(new, path):
             return True
         fsio.rmdir(new)  # somebody else was faster
