@@ -16,7 +16,6 @@ import ctypes
 import errno
 import os
 import stat
-import time
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
@@ -304,24 +303,6 @@ def _remove_below(parent_fd: int, name: str, shown: str) -> None:
         os.close(fd)
     point("rmdir", shown)
     os.rmdir(name, dir_fd=parent_fd)
-
-
-def clock_ns(scratch: str) -> int:
-    """The time of a file system, now: the stat of a file just made in scratch.
-
-    Where nothing can be written (a read-only project) the machine's clock must do.
-    """
-    path = f"{scratch}/clock-{os.getpid()}"
-    try:
-        make_dirs(scratch)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return time.time_ns()
-    try:
-        return os.fstat(fd).st_mtime_ns
-    finally:
-        os.close(fd)
-        os.unlink(path)
 
 
 # -- flushing ----

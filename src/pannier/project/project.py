@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
-from pannier.disk import fsio, link
+from pannier.disk import clock, fsio, link
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo
 from pannier.project.config_files import find_root
@@ -74,7 +74,7 @@ class Project:
 
     def clock_ns(self) -> int:
         """The time of the workspace's file system, now."""
-        return fsio.clock_ns(self.scratch)
+        return clock.clock_ns(self.scratch)
 
     @contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:

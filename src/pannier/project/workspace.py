@@ -154,9 +154,9 @@ def _relink_one(
     try:
         root.swap(temporary, path, source.folder.key(index))
     except FileChanged:
-        fsio.unlink(temporary)
+        fsio.remove_if_there(temporary)
         raise
-    fsio.unlink(temporary)
+    fsio.remove_if_there(temporary)
     found = os.stat(target)
     source.folder.stats[index * FIELDS : (index + 1) * FIELDS] = array("q", stat_key(found))
 
