@@ -224,6 +224,40 @@ def test_fetch_of_what_the_remote_lost_fails(base: Path, runs: Runs) -> None:
     assert NAME in done.stderr
 
 
+def list_of(world: World) -> str:
+    """The digest of the directory's list."""
+    return next(name for name in picture(world).objects() if name.endswith(".dir"))
+
+
+@pytest.mark.parametrize("here", ["damaged", "gone"])
+def test_push_sends_what_the_remote_lost_when_only_the_remote_has_the_list(
+    here: str, base: Path, runs: Runs
+) -> None:
+    world = ready(base, runs, "copy")
+    world.object(NAME, REMOTE_HOME).unlink()
+    if here == "gone":
+        world.object(list_of(world)).unlink()
+    else:
+        damage(world.object(list_of(world)), "emptied")
+
+    done = world.run("push")
+
+    assert done.rc == 0, str(done)
+    assert picture(world).objects(REMOTE_HOME)[NAME] == GOOD
+
+
+def test_push_fails_when_the_only_list_is_damaged_in_the_remote(base: Path, runs: Runs) -> None:
+    world = ready(base, runs, "copy")
+    name = list_of(world)
+    world.object(name).unlink()
+    damage(world.object(name, REMOTE_HOME), "flipped bit")
+
+    done = world.run("push")
+
+    assert done.rc != 0
+    assert name in done.stderr
+
+
 def test_push_of_what_is_nowhere_fails(base: Path, runs: Runs) -> None:
     world = ready(base, runs, "copy")
     world.object(NAME, REMOTE_HOME).unlink()

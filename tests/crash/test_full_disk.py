@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or somebody else's (rows 12 to 14 and 24)."""
+"""Disks that are full (rows 12 to 14)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ import pytest
 
 from tests.support.crash import (
     FIRST,
+    SCENES,
     Runs,
-    World,
+    Trial,
+    Verdict,
     added,
+    differences,
     faults,
-    md5,
+    litter,
     new_world,
     picture,
+    prepare,
+    settled,
     write_first,
 )
 from tests.support.crash_disks import needs_root, small_disk
-from tests.support.programs import our_program
+from tests.support.programs import Completed
 
 pytestmark = [pytest.mark.root, needs_root]
 SIZES_KIB = (64, 128, 256, 320, 384, 640)
@@ -75,83 +80,75 @@ def test_checkout_to_a_full_disk_touches_nothing(base: Path, runs: Runs) -> None
     assert {f"repo/{name}" for name in FIRST} == found.data().keys()
 
 
-# -- a second user, and places that are only to be read ----
+# -- every command, from no room at all to enough ----
+
+ROOMY_KIB = 64 << 10
+WRITING = [name for name in SCENES if name != "status"]
 
 
-@pytest.fixture
-def others_project(base: Path, runs: Runs) -> World:
-    base.chmod(0o755)
-    world = new_world(base / "world", runs, "copy")
-    world.write("big.bin", FIRST["big.bin"])
-    world.dvc("add", "-q", "big.bin")
-    world.dvc("push", "-q")
-    home = base / "home"
-    home.mkdir()
-    os.chown(home, 65534, 65534)
-    return world
+def used_kib(place: Path) -> int:
+    found = os.statvfs(place)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize // 1024
 
 
-def as_nobody(world: World, *args: str) -> tuple[int, str]:
-    """Runs the program as a user without rights on the project."""
-    done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", our_program().path, *args],
-        cwd=world.repo,
-        env={
-            **os.environ,
-            "HOME": str(world.base.parent / "home"),
-            "XDG_CACHE_HOME": str(world.base.parent / "home/cache"),
-            "XDG_CONFIG_HOME": str(world.base.parent / "home/config"),
-            "DVC_GLOBAL_CONFIG_DIR": str(world.base.parent / "home/config/dvc"),
-            "DVC_SYSTEM_CONFIG_DIR": str(world.base.parent / "home/etc/dvc"),
-            "XDG_CONFIG_DIRS": str(world.base.parent / "home/etc"),
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-        },
-        capture_output=True,
-        text=True,
-    )
-    return done.returncode, done.stdout + done.stderr
+def resize(place: Path, kib: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={kib}k", place], check=True)
 
 
-def can_run_as_nobody() -> bool:
-    return (
-        subprocess.run(
-            ["setpriv", "--reuid=65534", "--clear-groups", our_program().path, "--version"],
-            capture_output=True,
-        ).returncode
-        == 0
-    )
+def not_a_sentence(done: Completed) -> list[str]:
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    words = "Traceback" in done.stderr or "unexpected" in done.stderr
+    return [str(done)] if len(errors) != 1 or words else []
 
 
-needs_second_user = pytest.mark.skipif(
-    os.geteuid() != 0 or not can_run_as_nobody(),
-    reason="this checkout's Python is not readable by a second user",
-)
+def try_rooms(trial: Trial, place: Path, count: int) -> Verdict:
+    """Tries the command with some KiB free, a page more each time, or count times in all."""
+    verdict = Verdict()
+    trial.restore()
+    before_kib = used_kib(place)
+    trial.again()
+    need_kib = max(16, used_kib(place) - before_kib) + 64
+    stride = max(4, need_kib // count // 4 * 4)
+    for room_kib in range(0, need_kib + stride, stride):
+        trial.restore()
+        resize(place, used_kib(place) + room_kib)
+        done = trial.again()
+        resize(place, ROOMY_KIB)
+        after = picture(trial.world)
+        found = faults(trial.before, after, trial.golden)
+        if done.rc == 0:
+            found += [f"yet: {line}" for line in differences(settled(trial.golden), settled(after))]
+        else:
+            found += not_a_sentence(done)
+        again = trial.again()
+        found += [] if again.rc == 0 else [f"the next run: {again}"]
+        after = picture(trial.world)
+        found += [f"then {line}" for line in differences(settled(trial.golden), settled(after))]
+        found += [f"then {path} is litter" for path in litter(after)]
+        verdict.add(f"{trial.scene.name}, {room_kib} KiB free", found)
+    return verdict
 
 
-@needs_second_user
-def test_a_project_that_is_only_to_be_read_can_be_looked_at(others_project: World) -> None:
-    before = picture(others_project)
+@pytest.mark.parametrize("scene", WRITING)
+def test_a_full_disk_is_told_and_leaves_the_old_state(scene: str, base: Path, runs: Runs) -> None:
+    kind = ("copy", "hardlink", "symlink")[WRITING.index(scene) % 3]
+    with small_disk(base / "disk", ROOMY_KIB) as place:
+        trial = prepare(SCENES[scene], place, runs, kind)
 
-    rc, said = as_nobody(others_project, "status")
+        verdict = try_rooms(trial, place, 5)
 
-    assert (0, True) == (rc, "up to date" in said), said
-    assert before.workspace == picture(others_project).workspace
+    assert [] == verdict.found
 
 
-@needs_second_user
-@pytest.mark.parametrize("command", ["add big.bin", "checkout", "push", "fetch", "pull"])
-def test_a_project_that_is_only_to_be_read_says_so(command: str, others_project: World) -> None:
-    if command != "add big.bin":
-        others_project.remove("repo/.dvc/cache/files/md5/" + md5(FIRST["big.bin"])[:2])
-        others_project.remove("repo/big.bin")
-    before = picture(others_project)
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+@pytest.mark.parametrize("scene", WRITING)
+def test_a_disk_full_at_any_moment_is_told_and_leaves_the_old_state(
+    scene: str, kind: str, base: Path, runs: Runs
+) -> None:
+    with small_disk(base / "disk", ROOMY_KIB) as place:
+        trial = prepare(SCENES[scene], place, runs, kind)
 
-    rc, said = as_nobody(others_project, *command.split())
+        verdict = try_rooms(trial, place, 1000)
 
-    assert rc != 0
-    assert "Traceback" not in said
-    assert "unexpected error" not in said
-    assert before.workspace == picture(others_project).workspace
+    assert [] == verdict.found

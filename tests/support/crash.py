@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -37,12 +38,16 @@ def md5(data: bytes) -> str:
 
 
 class Runs:
-    """One warm process that forks for every run (tests/support/crash_server.py)."""
+    """One warm process that forks for every run (tests/support/crash_server.py).
 
-    def __init__(self) -> None:
+    command: what that process is started by; by another user, see tests/support/second_user.py.
+    """
+
+    def __init__(self, command: Callable[[list[str]], list[str]] = list) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="crash-")
+        os.chmod(self._folder.name, 0o777)
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.crash_server"],
+            command([sys.executable, "-m", "tests.support.crash_server"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -59,7 +64,22 @@ class Runs:
         env: Mapping[str, str] | None = None,
         seconds: int = 0,
     ) -> Completed:
-        """seconds: all that the run may take, with 1 GiB of memory; 0: as much as it wants."""
+        return self.start(*args, cwd=cwd, fault=fault, log=log, env=env, seconds=seconds).finish()
+
+    def start(
+        self,
+        *args: str,
+        cwd: Path,
+        fault: str = "",
+        log: str = "",
+        env: Mapping[str, str] | None = None,
+        umask: int | None = None,
+        seconds: int = 0,
+    ) -> Running:
+        """Starts one run and leaves it alone; one at a time.
+
+        seconds: all that the run may take, with 1 GiB of memory; 0: as much as it wants.
+        """
         out, err = (str(Path(self._folder.name, name)) for name in ("out", "err"))
         request = {
             "argv": args,
@@ -68,18 +88,17 @@ class Runs:
             "fault": fault,
             "log": log,
             "seconds": seconds,
+            "umask": umask,
             "out": out,
             "err": err,
         }
+        for path in (out, err):  # a run may be killed before it opens them
+            Path(path).write_bytes(b"")
+            os.chmod(path, 0o666)
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
-        return Completed(
-            ("dvc", *args),
-            self._answer()["rc"],
-            Path(out).read_text("utf-8", "surrogateescape"),
-            Path(err).read_text("utf-8", "surrogateescape"),
-        )
+        return Running(args, self._answer()["pid"], self._answer, Path(out), Path(err))
 
     def _answer(self) -> dict[str, Any]:
         assert self._server.stdout is not None
@@ -93,6 +112,32 @@ class Runs:
         self._server.stdin.close()
         self._server.wait()
         self._folder.cleanup()
+
+
+@dataclass(slots=True)
+class Running:
+    """A run at work; it is the leader of a process group of its own."""
+
+    args: tuple[str, ...]
+    pid: int
+    answer: Callable[[], dict[str, Any]]
+    out: Path
+    err: Path
+    rc: int | None = None
+
+    def is_stopped(self) -> bool:
+        """Waits until it has stopped, being started with a fault "stop@n", or until it ended."""
+        self.rc = self.answer().get("rc")
+        return self.rc is None
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def finish(self) -> Completed:
+        while self.rc is None:
+            self.rc = self.answer().get("rc")
+        said = [path.read_text("utf-8", "surrogateescape") for path in (self.out, self.err)]
+        return Completed(("dvc", *self.args), self.rc, said[0], said[1])
 
 
 @dataclass(frozen=True, slots=True)

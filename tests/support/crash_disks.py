@@ -95,3 +95,36 @@ def small_disk(place: Path, size_kib: int) -> Iterator[Path]:
         yield place
     finally:
         _run("umount", place)
+
+
+@dataclass(slots=True)
+class ThinDisk:
+    """A disk that promises more room than there is: writes succeed, flushing them fails.
+
+    ext4 in a file that lies on a small tmpfs.
+    """
+
+    disk: LoopDisk
+    below: Path
+
+    def grow(self) -> None:
+        """There is room from now on; what the kernel could not write before is lost."""
+        _run("mount", "-o", "remount,size=400m", self.below)
+        self.disk.restart()
+
+
+@contextlib.contextmanager
+def thin_disk(place: Path, size_mib: int = 40) -> Iterator[ThinDisk]:
+    """place: an empty folder, or none."""
+    base = Path(tempfile.mkdtemp(prefix="pannier-thin-", dir="/var/tmp"))
+    place.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, base)
+        below = stack.enter_context(small_disk(base / "below", size_mib << 10))
+        disk = LoopDisk(below / "image", place, "ext4")
+        with open(disk.image, "wb") as file:
+            file.truncate(300 << 20)
+        _run("mkfs.ext4", "-q", "-F", "-E", "nodiscard", disk.image)
+        disk.mount()
+        stack.callback(disk.unmount)
+        yield ThinDisk(disk, below)

@@ -1,9 +1,10 @@
 """Runs our program many times from one warm process, with a fault at a chosen crash point.
 
-Reads one JSON request a line: {"argv", "cwd", "env", "fault", "log", "out", "err",
-"seconds"}; answers {"rc"},
-negative for a signal. Every run is a fork of a process that has imported the program and done
-nothing else, so only the imports are saved.
+Reads one JSON request a line: {"argv", "cwd", "env", "fault", "log", "umask",
+"seconds", "out", "err"};
+answers {"pid"}, then {"stopped"} whenever it was stopped, then {"rc"}, negative for a signal. Every
+run is a fork of a process that has imported the program and done nothing else, so only the imports
+are saved.
 """
 
 import json
@@ -21,8 +22,14 @@ COMMANDS = ("add", "checkout", "commit", "fetch", "pull", "push", "status")
 MEMORY = 1 << 30
 LATE = ("pannier.store.transports.local", "ruamel.yaml", "pathspec", "yaml")
 
+HEARD = {signal.SIGINT, signal.SIGTERM}
+"""Held back until a run has begun: whoever sends one knows no more than the run's number."""
+
 
 def child(request: dict[str, Any]) -> NoReturn:
+    os.setpgid(0, 0)
+    if request["umask"] is not None:
+        os.umask(request["umask"])
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -40,6 +47,7 @@ def child(request: dict[str, Any]) -> NoReturn:
     faults.arm(request["fault"], request["log"])
     rc = 255
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         rc = main.main()
     except KeyboardInterrupt:
         sys.excepthook(*sys.exc_info())  # what the interpreter itself would do
@@ -47,6 +55,7 @@ def child(request: dict[str, Any]) -> NoReturn:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(rc)
@@ -61,14 +70,22 @@ def serve() -> None:
         table.load(table.COMMANDS[name])
     for module in LATE:
         import_module(module)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
+
+    def say(answer: dict[str, Any]) -> None:
+        print(json.dumps(answer), file=answers, flush=True)
+
+    say({"ready": True})
     for line in requests:
         request = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
         pid = os.fork()
         if pid == 0:
             child(request)
-        _, status = os.waitpid(pid, 0)
-        print(json.dumps({"rc": os.waitstatus_to_exitcode(status)}), file=answers, flush=True)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        say({"pid": pid})
+        while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
+            say({"stopped": True})
+        say({"rc": os.waitstatus_to_exitcode(status)})
 
 
 if __name__ == "__main__":

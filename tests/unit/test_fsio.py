@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import DiskError, NoSpace
-from pannier.disk import fsio
+from pannier.disk import clock, fsio
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
 
 def test_the_clock_is_the_file_systems_own(tmp_path: Path) -> None:
     (tmp_path / "before").write_text("x")
-    now = fsio.clock_ns(str(tmp_path / "scratch"))
+    now = clock.clock_ns(str(tmp_path / "scratch"))
     (tmp_path / "after").write_text("x")
 
     assert (
@@ -236,7 +236,7 @@ def test_the_clock_is_the_file_systems_own(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written_the_machines_clock_must_do() -> None:
-    assert fsio.clock_ns("/proc/nowhere") > 1_700_000_000_000_000_000
+    assert clock.clock_ns("/proc/nowhere") > 1_700_000_000_000_000_000
 
 
 # -- flushing ----

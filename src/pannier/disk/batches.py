@@ -264,7 +264,9 @@ def verify_batch(root: str, hexes: list[str], algorithm: str) -> tuple[bytes, by
             continue
         try:
             found = os.fstat(fd)
-            good = digest_of_fd(fd, found.st_size, algorithm)[0].hex() == digest[:32]
+            good = stat.S_ISREG(found.st_mode) and (
+                digest_of_fd(fd, found.st_size, algorithm)[0].hex() == digest[:32]
+            )
             outcomes.append(DONE if good else CORRUPT)
             stats.extend(stat_key(found))
         finally:

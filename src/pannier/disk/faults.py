@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 
+_THROUGH = re.compile(r"/proc/\d+/fd/\d+(?=/)")
 _SIGNALS = {
     "kill": signal.SIGKILL,
     "int": signal.SIGINT,
@@ -46,8 +48,20 @@ class _Faults:
             else:
                 raise OSError(self.code, os.strerror(self.code), str(args[0]) if args else name)
         if self.log_fd >= 0:
+            args = tuple(real_name(a) if isinstance(a, str) else a for a in args)
             fields = "\t".join([name, *(_escape(a) for a in args)])
             os.write(self.log_fd, fields.encode("utf-8", "surrogateescape") + b"\n")
+
+
+def real_name(path: str) -> str:
+    """The name of what a path through an open descriptor leads to; any other path as it is."""
+    found = _THROUGH.match(path)
+    if found is None:
+        return path
+    try:
+        return os.readlink(found[0]) + path[found.end() :]
+    except OSError:
+        return path
 
 
 def _escape(value: object) -> str:

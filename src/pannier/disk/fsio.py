@@ -15,23 +15,24 @@ import contextlib
 import errno
 import os
 import stat
-import time
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
 from pannier.disk import faults, libc, watch
 from pannier.disk.anchor import Anchor
-from pannier.disk.faults import name_of, point
+from pannier.disk.faults import name_of, point, real_name
 
 FLUSH_FEW = 32
 """Up to so many files a barrier flushes file by file, because syncfs waits for everybody's data."""
 
+_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_SUCH_CALL = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 
 
 def disk_error(error: OSError, path: str) -> DiskError:
     """The program's own error for what the operating system refused."""
+    path = real_name(path)
     code = error.errno or errno.EIO
     if code in (errno.ENOSPC, errno.EDQUOT):
         return NoSpace(path, code)
@@ -114,6 +115,16 @@ def _discard(path: str) -> None:
         os.unlink(path)
 
 
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Calls that take a descriptor fail without saying of what; the user is told a path."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
+
+
 # -- primitives: each announces itself, then is one system call ----
 
 
@@ -131,8 +142,9 @@ def open_append(path: str) -> int:
 def write_all(fd: int, data: bytes | memoryview, path: str) -> None:
     point("write", path, data)
     view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    with _naming(path):
+        while view:
+            view = view[os.write(fd, view) :]
 
 
 def replace(source: str, target: str) -> None:
@@ -232,17 +244,25 @@ def rmdir(path: str) -> None:
     os.rmdir(path)
 
 
-def make_dir(path: str, mode: int = 0o777) -> bool:
-    """Makes one directory; tells whether it was new."""
+def make_dir(path: str, mode: int = 0o777, *, exactly: bool = False) -> bool:
+    """Makes one directory; tells whether it was new.
+
+    exactly: with this mode whatever the umask is, from the first instant on. The umask is the
+    whole process's: only while nobody else makes files.
+    """
     if os.path.isdir(path):
         return False
     point("mkdir", path)
+    umask = os.umask(0) if exactly else None
     try:
         os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
         return False
+    finally:
+        if umask is not None:
+            os.umask(umask)
     return True
 
 
@@ -263,38 +283,42 @@ def remove_if_there(path: str) -> bool:
 
 
 def remove_tree(path: str) -> None:
-    """Removes a directory of our own making, links not followed. Absent is fine."""
+    """Removes a directory of our own making. Absent is fine.
+
+    No link is followed, nor one that somebody puts into the place of a directory meanwhile: in a
+    shared cache others may rename what is ours.
+    """
     try:
-        entries = list(os.scandir(path))
+        parent_fd = os.open(os.path.dirname(path) or ".", _DIR)
+    except FileNotFoundError:
+        return
+    try:
+        _remove_below(parent_fd, os.path.basename(path), path)
+    finally:
+        os.close(parent_fd)
+
+
+def _remove_below(parent_fd: int, name: str, shown: str) -> None:
+    try:
+        fd = os.open(name, _DIR | os.O_NOFOLLOW, dir_fd=parent_fd)
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        unlink(path)
+        point("unlink", shown)
+        os.unlink(name, dir_fd=parent_fd)
         return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            remove_tree(entry.path)
-        else:
-            unlink(entry.path)
-    rmdir(path)
-
-
-def clock_ns(scratch: str) -> int:
-    """The time of a file system, now: the stat of a file just made in scratch.
-
-    Where nothing can be written (a read-only project) the machine's clock must do.
-    """
-    path = f"{scratch}/clock-{os.getpid()}"
     try:
-        make_dirs(scratch)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return time.time_ns()
-    try:
-        return os.fstat(fd).st_mtime_ns
+        for entry in list(os.scandir(fd)):
+            inner = f"{shown}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                _remove_below(fd, entry.name, inner)
+            else:
+                point("unlink", inner)
+                os.unlink(entry.name, dir_fd=fd)
     finally:
         os.close(fd)
-        os.unlink(path)
+    point("rmdir", shown)
+    os.rmdir(name, dir_fd=parent_fd)
 
 
 # -- flushing ----
@@ -312,7 +336,8 @@ def sync_fd(fd: int, path: str) -> None:
     """Flushes one file's bytes, unless nothing is ever flushed."""
     if policy != "none":
         point("fsync", path)
-        os.fsync(fd)
+        with _naming(path):
+            os.fsync(fd)
 
 
 def sync_dir(path: str) -> None:
@@ -326,6 +351,7 @@ def sync_dir(path: str) -> None:
     except OSError as error:
         # A file system that cannot flush a directory says so; it then orders names by itself.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            error.filename = path
             raise
     finally:
         os.close(fd)
@@ -351,7 +377,8 @@ class Barrier:
                 point("fsync", path)
                 fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
                 try:
-                    os.fsync(fd)
+                    with _naming(path):
+                        os.fsync(fd)
                 finally:
                     os.close(fd)
             return

@@ -43,8 +43,9 @@ class ProjectLock:
                 os.close(self._fd)
                 raise LockBusy(holder)
             time.sleep(_PAUSE_S)
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f" {os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # who we are is for messages only; a disk may be full
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f" {os.getpid()}\n".encode(), 0)
         return self
 
     def _try(self) -> bool:

@@ -7,6 +7,7 @@ stats that it has now, or read and hashed (docs/durability.md, section 3.2).
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from array import array
 from collections.abc import Callable
@@ -169,7 +170,10 @@ def _copy_out(
     fd = os.open(source, _READ)
     name = target.rpartition("/")[2]
     try:
-        key = stat_key(os.fstat(fd))
+        there = os.fstat(fd)
+        if not stat.S_ISREG(there.st_mode):
+            return batches.CORRUPT, _NOTHING
+        key = stat_key(there)
         faults.point("create", target)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         out = os.open(name, flags, 0o777 if executable else 0o666, dir_fd=folder_fd)

@@ -17,7 +17,7 @@ from pannier.core.errors import CorruptObject, MissingObject, PannierError, Tran
 from pannier.core.events import Progress
 from pannier.core.gc import GcPlan, not_yet_there, plan_gc
 from pannier.core.record import dataclass, field, replace
-from pannier.disk import batches, fsio
+from pannier.disk import batches, clock, fsio
 from pannier.disk.walk import FIELDS
 from pannier.project.live import Live, live_objects, refuse_lost
 from pannier.project.project import Project, open_project
@@ -225,7 +225,7 @@ def _clock_ns(store: Store, options: GcOptions) -> int:
         return time.time_ns()
     scratch = f"{store.root}/tmp"
     store.make_dir(scratch)
-    return fsio.clock_ns(scratch)
+    return clock.clock_ns(scratch)
 
 
 # -- the remote ----

@@ -12,7 +12,7 @@ from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
 from pannier.core.hashes import blake2b
 from pannier.core.record import dataclass, field
-from pannier.disk import fsio, link
+from pannier.disk import clock, fsio, link
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo
 from pannier.project.committed import refuse_committed_links
@@ -85,7 +85,7 @@ class Project:
 
     def clock_ns(self) -> int:
         """The time of the workspace's file system, now."""
-        return fsio.clock_ns(self.scratch)
+        return clock.clock_ns(self.scratch)
 
     def recent_clock_ns(self) -> int:
         """The same, now or up to half a second ago: thousands of looks need not ask each.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pannier.core.errors import FileChanged, UnstorableEntries
 from pannier.core.events import Progress
 from pannier.disk import batches, fsio
 from pannier.disk.batches import EXECUTABLE, LINKED, SETTLED
 from pannier.disk.beneath import Root
-from pannier.disk.link import COPY, HARDLINK, SYMLINK
+from pannier.disk.link import CANNOT, COPY, HARDLINK, SYMLINK
 from pannier.disk.walk import FIELDS, stat_key
 from pannier.project.project import Project
 from pannier.project.snapshot import (
@@ -161,16 +161,21 @@ def _relink_one(
     store = project.store_of(snapshot.algorithm)
     target = store.path(source.hex(index))
     path = os.path.relpath(source.path(index), project.root)
-    if kind == SYMLINK:
-        fsio.symlink(target, temporary)
-    else:
-        fsio.link(target, temporary)
+    try:
+        if kind == SYMLINK:
+            fsio.symlink(target, temporary)
+        else:
+            fsio.link(target, temporary)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        return  # another user's object may not be linked here; the file stays a copy
     try:
         root.swap(temporary, path, source.folder.key(index))
     except FileChanged:
-        fsio.unlink(temporary)
+        fsio.remove_if_there(temporary)
         raise
-    fsio.unlink(temporary)
+    fsio.remove_if_there(temporary)
     found = os.stat(target)
     source.folder.stats[index * FIELDS : (index + 1) * FIELDS] = array("q", stat_key(found))
 
@@ -221,4 +226,5 @@ def sweep(project: Project) -> None:
 def _sweep_folders(parent: str, prefix: str) -> None:
     for entry in os.scandir(parent):
         if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
-            fsio.remove_tree(entry.path)
+            with suppress(PermissionError):  # another user's run was killed: for them to sweep
+                fsio.remove_tree(entry.path)

@@ -28,6 +28,8 @@ from pannier.store.statcache import UNKNOWN
 _GROUP_FILES = 200_000
 _GROUP_BYTES = 16 << 30
 _RESERVE_BYTES = 4 << 20
+SHARED_PRIVATE_MODE = 0o440
+"""Of an object whose source only its owner may read, in a cache that is shared with a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class Intake:
                     again.append(
                         (part.source, _note_links(part, hexes[number], outcomes, stats, done, met))
                     )
+            if store.shared:
+                _open_to_group(store, done.names)
             flush_names(store, barrier, done.names)
         task.close()
         store.note_verified(done.names, b"".join(done.stats), flushed=fsio.policy != "none")
@@ -220,8 +224,11 @@ class Intake:
                     gone.append((part.source, lost))
                     skip = set(lost)
                     for at, index in enumerate(part.indexes):
-                        if index not in skip:
-                            staged.append((firsts[number] + at, part.source.hex(index)))
+                        if index in skip:
+                            continue
+                        staged.append((firsts[number] + at, part.source.hex(index)))
+                        if store.shared and part.source.flags[index] & batches.PRIVATE:
+                            fsio.chmod(staging.file(firsts[number] + at), SHARED_PRIVATE_MODE)
                     advance(len(part.indexes))
             met = store.present({name for _, name in staged})
             met -= store.verify(sorted(met))
@@ -233,6 +240,13 @@ class Intake:
         """A barrier for many files flushes the whole file system, the user's files with it."""
         if count > fsio.FLUSH_FEW and fsio.policy == "batch":
             self.flushed_all = True
+
+
+def _open_to_group(store: Store, names: list[str]) -> None:
+    """What its owner alone may read is of no use to those who share the cache."""
+    for name in names:
+        if not os.stat(store.path(name)).st_mode & 0o077:
+            fsio.chmod(store.path(name), SHARED_PRIVATE_MODE)
 
 
 def _own_objects(store: Store, by_source: list[tuple[Source, list[str]]]) -> set[str]:

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 
 from pannier.core.digest import MD5, is_object_name
-from pannier.core.errors import CorruptObject, DiskError, MissingObject
+from pannier.core.errors import CorruptObject, MissingObject
 from pannier.core.hashes import blake2b
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.record import dataclass, field
@@ -34,9 +34,23 @@ _LIST_ABOVE = 1500
 _ROWS_AT_ONCE = 16
 _HEX_PREFIXES = [f"{number:02x}" for number in range(256)]
 _NEVER = bytes(STAT_BYTES)
-_NEW_DIR_MODE, _SHARED_DIR_MODE = 0o777, 0o2775
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+_NEW_DIR_MODE, _SHARED_DIR_MODE, _STICKY = 0o777, 0o2775, 0o1000
 _FLUSHED_AFTER_NS = 600_000_000_000
 """The kernel writes everything back within half a minute; ten minutes are beyond doubt."""
+
+
+def boot_mark() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read(8)
+    except OSError:
+        return "00000000"
+
+
+def staging_name() -> str:
+    """Of a folder below `tmp`: tells later runs whether whoever made it may still be at work."""
+    return f"{boot_mark()}-{os.getpid()}-{os.urandom(4).hex()}"
 
 
 @dataclass(slots=True)
@@ -136,26 +150,25 @@ class Store:
     def read(self, name: str) -> bytes:
         """A small object's bytes, verified. Raises MissingObject, or CorruptObject after moving it
         to quarantine."""
-        if self._is_no_file(name):
-            self.quarantine(name)
-            raise CorruptObject(name, reason="it is no file", where="the cache")
         try:
-            with open(self.path(name), "rb") as file:
-                data = file.read()
+            fd = os.open(self.path(name), _READ)
         except (FileNotFoundError, NotADirectoryError):
             raise MissingObject(name) from None
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENXIO):
+                raise
+            self.quarantine(name)  # a link or a socket
+            raise CorruptObject(name, found="no file", where="the cache") from None
+        with open(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                self.quarantine(name)
+                raise CorruptObject(name, found="no file", where="the cache")
+            data = file.read()
         digest = hash_bytes(data, self.algorithm)
         if digest != name[:32]:
             self.quarantine(name)
             raise CorruptObject(name, found=digest, where="the cache")
         return data
-
-    def _is_no_file(self, name: str) -> bool:
-        """True for a link, a folder or a pipe under an object's name; nothing there is neither."""
-        try:
-            return not stat.S_ISREG(os.lstat(self.path(name)).st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
 
     def manifest(self, name: str) -> Manifest:
         """A directory's manifest. Raises MissingObject, CorruptObject."""
@@ -249,10 +262,7 @@ class Store:
             if known[(at := index * STAT_BYTES) : at + STAT_BYTES] != now[at : at + STAT_BYTES]
             or now[at : at + STAT_BYTES] == _NEVER
         ]
-        bad = {name for name in doubtful if self._is_no_file(name)}
-        for name in bad:
-            self.quarantine(name)
-        doubtful = [name for name in doubtful if name not in bad]
+        bad: set[str] = set()
         calls = [
             (self.root, doubtful[start : start + BATCH], self.algorithm)
             for start in range(0, len(doubtful), BATCH)
@@ -269,11 +279,27 @@ class Store:
                         stats.append(found[index * STAT_BYTES : (index + 1) * STAT_BYTES])
                         continue
                     bad.add(name)
-                    if outcome == batches.CORRUPT:
+                    if outcome == batches.CORRUPT or self._is_no_file(name):
                         self.quarantine(name)
         if good:
             self.note_verified(good, b"".join(stats), flushed=False)
         return bad
+
+    def _is_no_file(self, name: str) -> bool:
+        """Tells of what could not be opened whether it is in the way of an object.
+
+        Raises DiskError for an object that is there and may not be read: nobody knows what it is.
+        """
+        path = self.path(name)
+        try:
+            found = os.lstat(path)
+        except OSError:
+            return False
+        if not stat.S_ISREG(found.st_mode):
+            return True
+        if not os.access(path, os.R_OK):
+            fsio.fail(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), path)
+        return False
 
     def quarantine(self, name: str) -> str | None:
         """Moves a damaged object out of the way, never deletes it. Returns where it is now."""
@@ -298,25 +324,36 @@ class Store:
 
     def make_dir(self, path: str) -> None:
         """Makes a folder and its parents up to the root, shared with the group where wanted."""
+        inside = path.startswith(self.root + "/")
         if os.path.isdir(path):
-            if path.startswith(self.root + "/") and os.path.islink(path):
-                raise DiskError(
-                    path,
-                    errno.ELOOP,
-                    "a link stands where a directory of the cache belongs",
-                    hint="nothing is written through links; move it away and repeat",
-                )
+            if inside and os.path.islink(path):
+                fsio.fail(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)), path)
             return
         parent = os.path.dirname(path)
         if parent != path:
             self.make_dir(parent)
-        if not fsio.make_dir(path, _NEW_DIR_MODE):
+        if not (self._make_shared(path) if self.shared else fsio.make_dir(path, _NEW_DIR_MODE)):
             return
-        if self.shared:
-            fsio.chmod(path, _SHARED_DIR_MODE)
-        if not path.startswith(self.root + "/"):
+        if not inside:
             # Below the root those who publish flush; the way to the root is flushed once, here.
             fsio.sync_dir(parent)
+
+    def _make_shared(self, path: str) -> bool:
+        """Makes a folder that the group may write to; nobody meets it before it may.
+
+        Staging folders are their makers' alone, so nobody else may rename what lies in `tmp`.
+        """
+        tmp = f"{self.root}/tmp"
+        mode = _SHARED_DIR_MODE | (_STICKY if path == tmp else 0)
+        # The way to `tmp`, and itself, are made once, before anything else is done.
+        new = f"{tmp}/{staging_name()}" if os.path.isdir(tmp) else path
+        if not fsio.make_dir(new, mode, exactly=new == path):
+            return False
+        fsio.chmod(new, mode)
+        if new == path or fsio.publish(new, path):
+            return True
+        fsio.rmdir(new)  # somebody else was faster
+        return False
 
     def make_prefixes(self, names: Iterable[str]) -> list[str]:
         """Makes the folders that these objects go to; returns their paths."""

@@ -16,9 +16,10 @@ from types import TracebackType
 from pannier.core.errors import DiskError
 from pannier.core.pattern import pattern
 from pannier.disk import batches, fsio
+from pannier.disk.faults import real_name
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
-from pannier.store.objects import Store
+from pannier.store.objects import Store, boot_mark, staging_name
 from pannier.store.reuse import note_reuse
 
 _OLD_S = 24 * 3600
@@ -31,11 +32,14 @@ class Staging:
 
     path: the folder; what is staged there is named by numbers. Locked as long as it is used, so
     that leftovers of the dead can be told from work in progress; what is left over is swept.
+
+    In a shared cache others may rename the folder and put a link into its place. There `path` goes
+    through an open descriptor, also for our worker processes, and nothing is found elsewhere.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.path = ""
+        self.path = self._folder = ""
 
     def __enter__(self) -> Staging:
         store = self._store
@@ -43,9 +47,12 @@ class Staging:
         store.make_dir(parent)
         store.hold()
         sweep(store)
-        self.path = f"{parent}/{_boot_mark()}-{os.getpid()}-{os.urandom(4).hex()}"
-        fsio.make_dir(self.path, 0o700)
-        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folder = f"{parent}/{staging_name()}"
+        fsio.make_dir(self._folder, 0o700)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._fd = os.open(self._folder, flags)
+        through = f"/proc/{os.getpid()}/fd/{self._fd}"
+        self.path = through if store.shared and os.path.isdir(through) else self._folder
         with contextlib.suppress(OSError):
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.barrier = fsio.Barrier(store.root)
@@ -57,8 +64,10 @@ class Staging:
         _value: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        if isinstance(_value, OSError) and str(_value.filename).startswith(self.path):
+            _value.filename = real_name(_value.filename)
         with contextlib.suppress(OSError):
-            fsio.remove_tree(self.path)
+            fsio.remove_tree(self._folder)
         self.barrier.close()
         os.close(self._fd)
 
@@ -156,20 +165,12 @@ def put_bytes(store: Store, name: str, data: bytes) -> None:
         staging.publish([(0, name)])
 
 
-def _boot_mark() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read(8)
-    except OSError:
-        return "00000000"
-
-
 def sweep(store: Store) -> None:
     """Removes staging folders of this machine whose process is gone, and anybody's after a day."""
     parent = f"{store.root}/tmp"
-    if os.path.islink(parent) or not os.path.isdir(parent):
+    if not os.path.isdir(parent) or os.path.islink(parent):
         return
-    mark = _boot_mark()
+    mark = boot_mark()
     now = time.time()
     for entry in os.scandir(parent):
         ours = _OURS.match(entry.name)
