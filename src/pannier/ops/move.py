@@ -147,7 +147,7 @@ def _plan_to(project: Project, ref: OutRef, place: str) -> _Plan:
     )
     deps = tuple(_moved_dep(stage, after.wdir, dep) for dep in stage.deps)
     after = replace(after, outs=outs, deps=deps)
-    if after.md5 is not None:
+    if after.md5 is not None or after.is_import:
         after = replace(after, md5=pointer.stage_checksum(after))
     text = pointer.dump(after, read_bytes(project.absolute(stage.file)))
     return _Plan(ref.path, place, stage, after, text)
