@@ -38,14 +38,15 @@ def test_hooks_are_for_their_owner_to_change(project: Project, theirs: Project) 
     assert [0o755, 0o777] == modes
 
 
-def test_a_merge_driver_is_not_set_up_yet(project: Project, theirs: Project) -> None:
-    assert is_wanted("install-merge-driver")
+def test_lock_files_have_a_merge_driver_too(project: Project, theirs: Project) -> None:
+    assert is_wanted("install-lock-driver")
     for made in (project, theirs):
         made.dvc("install")
 
     configs = [(made.root / ".git/config").read_text() for made in (project, theirs)]
 
-    assert [False, True] == ['[merge "dvc"]' in config for config in configs]
+    assert [True, True] == ['[merge "dvc"]' in config for config in configs]
+    assert [True, False] == ['[merge "dvc-lock"]' in config for config in configs]
 
 
 def test_a_hook_that_is_there_stops_all(project: Project) -> None:

@@ -520,7 +520,8 @@ def faults(before: Picture, after: Picture, golden: Picture | None) -> list[str]
     found += wrong_objects(there, "remote")
     pointers_before = before.pointers()
     for path in pointers_before:
-        if path not in after.pointers():
+        removed = golden is not None and path not in golden.pointers()
+        if path not in after.pointers() and not removed:
             found.append(f"{path} is gone")
     for path, data in after.pointers().items():
         if data != pointers_before.get(path):

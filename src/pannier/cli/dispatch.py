@@ -171,7 +171,13 @@ def _failed(error: PannierError, line: args.Line, ui: Ui) -> int:
     if line.command.code is None:
         return _told(error, ui)
     targets = getattr(line.opts, "targets", None) or []
-    words = line.command.prefix.format(targets="".join(f" {target}" for target in targets))
+    if error.about is not None:
+        targets = [error.about]
+    words = line.command.prefix.format(
+        targets="".join(f" {target}" for target in targets),
+        target=targets[0] if targets else "",
+        opts=line.opts,
+    )
     ui.error(f"{words}{error.message}", error.hint)
     _show_traceback(error, ui)
     return line.command.code

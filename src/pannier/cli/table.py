@@ -31,9 +31,10 @@ class Command:
     `run(ctx, opts) -> int`; a module may also have a DESCRIPTION for its help.
 
     prefix, code: words before an error of the command and its exit code; a code of None leaves
-    both to the error itself. "{targets}" in a prefix: those given, each after a blank. DVC
-    answers so differently from command to command, and scripts look at it. level: it takes
-    --global, --system, --project, --local. hidden: not in the help.
+    both to the error itself. "{targets}" in a prefix: those given, each after a blank, or only the
+    one that failed; "{target}": that one; "{opts.x}": an option. DVC answers so differently from
+    command to command, and scripts look at it. level: it takes --global, --system, --project,
+    --local. hidden: not in the help.
     """
 
     module: str
@@ -82,6 +83,42 @@ COMMANDS: dict[str, Command] = {
         "failed to fetch data from the cloud - ",
         1,
     ),
+    "remove": Command(
+        "remove",
+        "Remove stages from dvc.yaml and/or stop tracking files or directories.",
+        PROJECT | LOCK,
+        "",
+        1,
+        aliases=("rm",),
+    ),
+    "move": Command(
+        "move",
+        "Rename or move a DVC controlled data file or a directory.",
+        PROJECT | LOCK,
+        "failed to move '{opts.src}' -> '{opts.dst}' - ",
+        1,
+        aliases=("mv",),
+    ),
+    "unprotect": Command(
+        "unprotect",
+        "Unprotect tracked files or directories (when hardlinks or symlinks have been enabled"
+        " with `dvc config cache.type`).",
+        PROJECT | LOCK,
+    ),
+    "freeze": Command(
+        "freeze",
+        "Freeze stages or .dvc files.",
+        PROJECT | LOCK,
+        "failed to freeze '{target}' - ",
+        1,
+    ),
+    "unfreeze": Command(
+        "unfreeze",
+        "Unfreeze stages or .dvc files.",
+        PROJECT | LOCK,
+        "failed to unfreeze '{target}' - ",
+        1,
+    ),
     "status": Command(
         "status",
         "Show changed stages, compare local cache and a remote storage.",
@@ -90,6 +127,13 @@ COMMANDS: dict[str, Command] = {
         1,
     ),
     "gc": Command("gc", "Garbage collect unused objects from cache or remote storage.", PROJECT),
+    "destroy": Command(
+        "destroy",
+        "Remove DVC files, local DVC config and data cache.",
+        PROJECT | LOCK,
+        "failed to destroy DVC - ",
+        1,
+    ),
     "git-hook": Command("git_hook", "Run GIT hook.", hidden=True),
     "init": Command(
         "init", "Initialize DVC repository.", prefix="failed to initiate DVC - ", code=1
@@ -120,6 +164,9 @@ CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJE
 CACHE_VERIFY = Command("cache_verify", "Read the cache and compare it with its names.", PROJECT)
 REMOTE_VERIFY = Command("remote_verify", "Read a remote and compare it with its names.", PROJECT)
 """What `cache verify` and `remote verify` load."""
+CACHE_MIGRATE = Command("cache_migrate", "Give old objects their new names.", PROJECT | LOCK)
+MERGE_DRIVER = Command("merge_driver", "Merge two versions of a pointer or lock file.")
+"""What `cache migrate` and `git-hook merge-driver` load."""
 
 NAMES: dict[str, str] = {
     spoken: name for name, command in COMMANDS.items() for spoken in (name, *command.aliases)

@@ -101,9 +101,14 @@ class Ui:
 
     # Questions
 
-    def confirm(self, question: str) -> bool:
-        """Asks [y/n]. No, when nobody sits at a terminal or the input ends."""
-        if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+    def confirm(self, question: str, *, anybody: bool = False) -> bool:
+        """Asks [y/n]. No, when nobody sits at a terminal or the input ends.
+
+        anybody: a program at the other end of a pipe may answer, too.
+        """
+        if not anybody and not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+            return False
+        if sys.stdin is None:
             return False
         self.progress.close()  # a bar would write over the question
         while True:

@@ -23,6 +23,7 @@
     +-- UndoRefused                   what a command changed was changed again, or is nowhere now
     +-- CheckoutFailed                data that is nowhere in the cache
     +-- CommitDeclined
+    +-- MergeConflict                 changes of two sides that exclude each other
     +-- CorruptObject                 bytes that are not what their name says
     +-- MissingObject
     +-- DiskError                     the operating system refused: full, read-only, ...
@@ -45,9 +46,13 @@ from collections.abc import Sequence
 
 
 class PannierError(Exception):
-    """A failure with a sentence for the user. exit_code: unless the command maps it."""
+    """A failure with a sentence for the user. exit_code: unless the command maps it.
+
+    about: the target that failed, as typed, when it is one of several.
+    """
 
     exit_code = 255
+    about: str | None = None
 
     def __init__(self, message: str = "", *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -283,6 +288,14 @@ def _some(paths: Sequence[str]) -> str:
 class CommitDeclined(PannierError):
     def __init__(self, stage: str) -> None:
         super().__init__(f"unable to commit changed stage: '{stage}'. Use `-f|--force` to force.")
+
+
+class MergeConflict(PannierError):
+    """names: of what both sides changed, each in its own way; paths, stages or keys."""
+
+    def __init__(self, message: str, names: Sequence[str] = (), *, hint: str | None = None) -> None:
+        super().__init__("\n".join([message, *names]), hint=hint)
+        self.names = list(names)
 
 
 class CorruptObject(PannierError):

@@ -100,6 +100,8 @@ class Stage:
     computed_md5: str | None = None
     """The checksum of an import's own entry, as it should be; None for other stages."""
     desc: str | None = None
+    meta: Any = None
+    """Of a stage in a dvc.yaml: the user's own data, expressions replaced."""
 
     @property
     def address(self) -> str:

@@ -282,6 +282,15 @@ def remove_if_there(path: str) -> bool:
     return True
 
 
+def remove_durable(path: str) -> None:
+    """Removes a small file so that a power loss does not bring it back. Absent is fine."""
+    try:
+        if remove_if_there(path):
+            sync_dir(os.path.dirname(path) or ".")
+    except OSError as error:
+        fail(error, path)
+
+
 def remove_tree(path: str) -> None:
     """Removes a directory of our own making. Absent is fine.
 

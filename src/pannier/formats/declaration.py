@@ -55,7 +55,7 @@ class Declaration:
         outs: list[Out] = []
         for section in _KINDS:
             outs.extend(self._outs(section, wdir, name, variables))
-        self._field("meta", name, variables)  # nothing is kept of it, but a fault is a fault
+        meta = self._field("meta", name, variables)
         return Stage(
             file=self.reader.file,
             name=name,
@@ -67,6 +67,7 @@ class Declaration:
             frozen=self.raw.get("frozen", False),
             always_changed=self.raw.get("always_changed", False),
             desc=None if desc is None else to_text(desc),
+            meta=meta,
         )
 
     def _field(self, key: str, name: str, variables: Variables) -> Any:

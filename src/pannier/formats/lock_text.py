@@ -8,7 +8,7 @@ Source: docs/formats.md, section 12.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from typing import Any
 
 from pannier.core.pattern import pattern
@@ -60,6 +60,21 @@ def splice(
             return None
         if name not in placed:
             pieces.append(text)
+    return b"".join([*pieces, *lines[end:]])
+
+
+def cut_out(previous: bytes, names: Collection[str]) -> bytes | None:
+    """Returns previous without these entries; None where `splice` would."""
+    lines = previous.splitlines(keepends=True)
+    bounds = _stage_bounds(lines)
+    if bounds is None:
+        return None
+    starts, end = bounds
+    headers = {render(name, {"cmd": ""}).partition(b"\n")[0] + b"\n" for name in names}
+    pieces = lines[: starts[0]]
+    for start, stop in zip(starts, [*starts[1:], end], strict=True):
+        if lines[start] not in headers:
+            pieces.extend(lines[start:stop])
     return b"".join([*pieces, *lines[end:]])
 
 

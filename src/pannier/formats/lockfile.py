@@ -5,7 +5,7 @@ Source: docs/formats.md, section 12.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from pannier.core.errors import InvalidFile
@@ -13,7 +13,7 @@ from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
 from pannier.formats import yamlio
 from pannier.formats.lock_items import dep_fields, out_fields, read_dep, read_out
-from pannier.formats.lock_text import render, splice
+from pannier.formats.lock_text import cut_out, render, splice
 from pannier.formats.schema import Keys, Reader, Schema, anything, listing, mapping, text
 from pannier.formats.variables import DEFAULT_FILE
 
@@ -147,6 +147,34 @@ def update(
         if "stages" not in root:
             root["stages"] = {}
         root["stages"].update(changed)
+        _make_floats_exact(root)
+
+    return yamlio.edit(previous, change, file)
+
+
+def without(previous: bytes, names: Collection[str], file: str = "dvc.lock") -> bytes | None:
+    """Returns the lock file without these entries; None when nothing is left to be recorded.
+
+    The others stay byte for byte, as in `update`. Raises InvalidFile when previous cannot be read.
+    """
+    document = yamlio.load(previous, file)
+    if not isinstance(document, dict) or not isinstance(document.get("stages", {}), dict):
+        raise InvalidFile(file, "expected a dictionary")
+    known = document.get("stages", {})
+    gone = [name for name in known if name in names]
+    if not gone:
+        return previous
+    left = {name: entry for name, entry in known.items() if name not in names}
+    if not left and not document.get("datasets"):
+        return None
+    wanted = {**document, "stages": left}
+    cut = cut_out(previous, gone) if left else None
+    if cut is not None and _reads_as(cut, wanted):
+        return cut
+
+    def change(root: Any) -> None:
+        for name in gone:
+            del root["stages"][name]
         _make_floats_exact(root)
 
     return yamlio.edit(previous, change, file)

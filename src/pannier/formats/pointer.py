@@ -54,6 +54,8 @@ _PLAIN_PATH = pattern(r"[A-Za-z0-9_./][A-Za-z0-9_./@+=%,~-]*(?: [A-Za-z0-9_./@+=
 _SURE_DIGEST = pattern(r"[0-9e]*[a-df]")
 # What the path rule and the rule for outputs could object to; all else they allow.
 _UNUSUAL = pattern(r"(?:^|/)(?:[./]|$)|[^\0-}]|(?:\.dvc|dvc\.yaml|dvc\.lock)\Z|\0")
+_LAST_LINE = pattern(r"(?:^|\n)[- ]*([a-z0-9_]+): ([^\n]*)\Z")
+_FLAGS = ("frozen", "locked", "always_changed", "isexec", "cache", "persist", "push")
 _MAX_UNFOLDED = 64  # characters of a path; the emitter folds what goes beyond column 80
 
 _TOP: Schema = {
@@ -93,9 +95,10 @@ def parse(data: bytes, file: str, *, whole: bool = False) -> Stage:
     """Reads a pointer. file: its root-relative POSIX path.
 
     whole: the bytes are known to be all of the file, as those out of Git are. Else a last line
-    without a newline is refused: neither DVC nor we write one, so the file may have been cut
-    within a path. Raises InvalidFile for everything that is not a complete, allowed pointer; an
-    empty file never means "no outputs" (docs/durability.md, promise 11).
+    without a newline is refused, unless its value is one that no cut could leave: neither DVC nor
+    we write one, so the file may have been cut within a path. Raises InvalidFile for everything
+    that is not a complete, allowed pointer; an empty file never means "no outputs"
+    (docs/durability.md, promise 11).
     """
     entries = _scan(data)
     if entries is not None:
@@ -126,6 +129,11 @@ def dump(stage: Stage, previous: bytes | None) -> bytes:
         raise InvalidFile(stage.file, "expected a dictionary")
     wanted = _document(stage, known)
     return yamlio.edit(previous, lambda root: _patch(root, wanted), stage.file)
+
+
+def patched(previous: bytes, wanted: dict[str, Any], file: str) -> bytes:
+    """The file with these values, and what its author wrote around them."""
+    return yamlio.edit(previous, lambda root: _patch(root, wanted), file)
 
 
 def stage_checksum(stage: Stage) -> str:
@@ -248,7 +256,7 @@ def _parse_document(data: bytes, file: str, whole: bool) -> Stage:
             hint=f"bring it back with 'git checkout -- {file}', or remove it",
         )
     fields = reader.mapping(document, _TOP, ())
-    if not whole and not data.endswith(b"\n"):
+    if not (whole or data.endswith(b"\n") or _ends_whole(data, file)):
         raise InvalidFile(
             file,
             "its last line has no end, it may have been cut",
@@ -275,6 +283,23 @@ def _parse_document(data: bytes, file: str, whole: bool) -> Stage:
     if not stage.is_import:
         return stage
     return replace(stage, computed_md5=_checksum(_document(stage, fields)))
+
+
+def _ends_whole(data: bytes, file: str) -> bool:
+    """True when the value of the last line, which has no newline, cannot be a part of a longer one.
+
+    That is so for the path that the file is named after, for a flag, for `hash: md5`, and for the
+    digest of a folder. A size, a word or the digest of a file may have gone on.
+    """
+    found = _LAST_LINE.search(data.decode("utf-8", "replace"))
+    if found is None:
+        return False
+    key, value = found.groups()
+    if key == "path":
+        return pointer_name(value) == file.rpartition("/")[2]
+    return (key, value) == ("hash", MD5) or (
+        value in ("true", "false") if key in _FLAGS else key == "md5" and value.endswith(".dir")
+    )
 
 
 def _items(reader: Reader, fields: dict[str, Any], key: str) -> list[tuple[Any, Keys]]:

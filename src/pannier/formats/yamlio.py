@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from pannier.core.errors import InvalidFile
 from pannier.core.pattern import pattern
+from pannier.core.record import dataclass
 from pannier.formats.yaml_events import MAX_DEPTH, Builder, text_of_line
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -81,6 +82,53 @@ def position_of(data: bytes, keys: Sequence[str | int]) -> tuple[int, int] | Non
         else:
             break
     return mark.line + 1, mark.column + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where a mapping's key and its value stand: lines [start, stop) from 0, the key's column."""
+
+    start: int
+    stop: int
+    indent: int
+
+
+def lines_of(data: bytes, keys: Sequence[str]) -> Lines | None:
+    """The lines of a key and its value, comments behind it left out; None when they cannot be told.
+
+    That is so in flow style, and where a value is an alias or has an anchor.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(data, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, RecursionError):
+        return None
+    found = None
+    for name in keys:
+        if not isinstance(node, yaml.MappingNode) or node.flow_style:
+            return None
+        found = next((pair for pair in node.value if pair[0].value == name), None)
+        if found is None:
+            return None
+        node = found[1]
+    if found is None:
+        return None
+    key, value = found
+    start = key.start_mark
+    return Lines(start.line, max(start.line, _last_line(value)) + 1, start.column)
+
+
+def _last_line(node: Any) -> int:
+    """The last line (from 0) that a value's own text stands on."""
+    children = [
+        child for item in node.value for child in (item if isinstance(item, tuple) else (item,))
+    ]
+    if not isinstance(node.value, str) and children and not node.flow_style:
+        return max(map(_last_line, children))
+    end: int = node.end_mark.line
+    # A block scalar ends where the next line starts.
+    return end - 1 if node.end_mark.column == 0 and end > node.start_mark.line else end
 
 
 def dump(value: Any) -> bytes:

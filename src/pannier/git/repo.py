@@ -184,6 +184,32 @@ class GitRepo:
                 held.add("")
         return {path for path, relative in named.items() if relative in held}
 
+    def not_held(self, files: Sequence[str]) -> list[str]:
+        """Those of files (absolute) whose bytes, as they are now, are not what the index holds.
+
+        No filter is run: a file that filters change on its way counts as not held.
+        """
+        named = {file: self._relative(file, outside="") for file in files}
+        wanted = sorted({path for path in named.values() if path and "\n" not in path})
+        blobs: dict[str, str] = {}
+        for batch in _batches(wanted):
+            _, answer = self._run("--literal-pathspecs", "ls-files", "-s", "-z", "--", *batch)
+            for entry in answer.split(b"\0")[:-1]:
+                head, _, path = entry.decode("utf-8", "surrogateescape").partition("\t")
+                mode, blob, stage = head.split(" ")
+                if stage == "0" and mode.startswith("100"):
+                    blobs[path] = blob
+        known = [path for path in wanted if path in blobs]
+        if not known:
+            return list(files)
+        _, answer = self._run(
+            *("hash-object", "--no-filters", "--stdin-paths"),
+            stdin=b"\n".join(map(os.fsencode, known)) + b"\n",
+        )
+        now = dict(zip(known, answer.decode("ascii").split(), strict=True))
+        held = {path for path in known if now[path] == blobs[path]}
+        return [file for file, path in named.items() if path not in held]
+
     def is_tracked(self, path: str) -> bool:
         return path in self.tracked([path])
 
@@ -234,6 +260,15 @@ class GitRepo:
             *("--pathspec-from-file=-", "--pathspec-file-nul"),
             stdin=b"\0".join(map(os.fsencode, words)),
         )
+
+    def merge_text(self, ancestor: str, our: str, their: str) -> bytes:
+        """The line by line merge of three files, with Git's marks where they conflict."""
+        _, answer = self._run(
+            *("merge-file", "-p", "-L", "ours", "-L", "ancestor", "-L", "theirs"),
+            *(our, ancestor, their),
+            allowed=range(128),
+        )
+        return answer
 
     # Config and places
 

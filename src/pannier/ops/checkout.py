@@ -17,21 +17,19 @@ from pannier.core.events import Progress
 from pannier.core.path import is_within, relative
 from pannier.core.plan import CheckoutPlan, plan_checkout
 from pannier.core.record import dataclass, field, replace
-from pannier.disk.beneath import Root, has_link_parent
+from pannier.disk.beneath import has_link_parent
 from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy
 from pannier.disk.pool import hire_ahead
-from pannier.disk.walk import scan
 from pannier.project import snapshot as snapshots
-from pannier.project.keeping import record_removal
 from pannier.project.materialise import Made, Materialiser
 from pannier.project.presence import recorded_manifest, was_complete
 from pannier.project.project import Project
-from pannier.project.snapshot import ABSENT, DIRECTORY, FILE, OTHER, Snapshot
+from pannier.project.removal import remove
+from pannier.project.snapshot import ABSENT, DIRECTORY, OTHER, Snapshot
 from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions, select_outs
-from pannier.project.workspace import scratch_folder, sweep
+from pannier.project.workspace import sweep
 from pannier.store.objects import Store
-from pannier.store.statcache import fingerprint
 
 Ask = Callable[[str], bool]
 
@@ -324,7 +322,7 @@ class _Checkout:
                 f"'{path}' belongs to no output now, but stays: its data is not in the cache"
             )
             return True
-        if not _remove(project, look):
+        if not remove(project, look):
             return True
         is_dir = look.kind == DIRECTORY
         self.report.deleted.append(self._shown(path) + ("/" if is_dir else ""))
@@ -342,40 +340,3 @@ def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:
     except OSError:
         return False
     return shared == (kind == HARDLINK)
-
-
-def _remove(project: Project, look: Snapshot) -> bool:
-    """Takes an output away; False when it changed meanwhile, and stays."""
-    record_removal(project, look)
-    with Root(project.root) as root:
-        if look.kind == FILE:
-            root.delete(look.path, look.sources[0].folder.key(0))
-            return True
-        if _is_all_tracked(look):
-            return _remove_whole(project, root, look)
-        for source in look.sources:
-            for index, name in enumerate(source.folder.names):
-                root.delete(f"{look.path}/{source.folder.join(name)}", source.folder.key(index))
-        if look.tree is not None:
-            for folder in reversed(look.tree.folders):
-                inner = f"{look.path}/{folder.path}" if folder.path else look.path
-                root.delete_folder_if_empty(inner)
-        return True
-
-
-def _is_all_tracked(look: Snapshot, place: str = "") -> bool:
-    """True when the directory (now at place) holds what was looked at and nothing else."""
-    tree = scan(place or look.absolute)
-    now = fingerprint((f.path, f.names, f.stats) for f in tree.folders)
-    return now == look.fingerprint and not (tree.skipped or tree.problems)
-
-
-def _remove_whole(project: Project, root: Root, look: Snapshot) -> bool:
-    """One rename takes a directory away, so that a kill leaves all of it or nothing."""
-    with scratch_folder(project, look.path) as scratch:
-        aside = f"{scratch}/old"
-        root.take(look.path, aside)
-        if _is_all_tracked(look, aside):
-            return True
-        root.place(aside, look.path)
-        return False

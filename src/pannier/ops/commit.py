@@ -17,7 +17,7 @@ from pannier.ops.tracking import ignore_in_git, read_bytes, shown, write_pointer
 from pannier.project import snapshot as snapshots
 from pannier.project.index import OutRef, outs_of
 from pannier.project.project import Project
-from pannier.project.targets import ALL_TARGETS, TargetOptions, select_stages
+from pannier.project.targets import ALL_TARGETS, TargetOptions, select_named
 from pannier.project.workspace import relink, save, sweep
 
 Ask = Callable[[str], bool]
@@ -52,12 +52,16 @@ def commit(
     FileChanged, DiskError.
     """
     sweep(project)
-    stages = select_stages(project, targets, options.targets)
-    paths = [project.absolute(ref.path) for stage in stages for ref in outs_of(stage)]
+    named = select_named(project, targets, options.targets)
+    paths = [project.absolute(ref.path) for stage, _ in named for ref in outs_of(stage)]
     check_not_busy(project.rwlock, paths, writing=True)
     written: list[str] = []
-    for stage in stages:
-        written += _commit_stage(project, stage, options, ask, progress)
+    for stage, target in named:
+        try:
+            written += _commit_stage(project, stage, options, ask, progress)
+        except PannierError as error:
+            error.about = target
+            raise
     return CommitReport(written)
 
 

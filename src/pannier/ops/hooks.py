@@ -6,6 +6,7 @@ Source: docs/formats.md, section 19.
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
 from pannier import DVC_LEVEL
@@ -18,6 +19,28 @@ from pannier.project.hook_files import HOOKS, write_hooks
 from pannier.project.recording import Recording
 
 _TOOL_REPOSITORY = "https://github.com/treeverse/dvc"
+
+
+def install_merge_drivers(git: GitRepo, root: str) -> None:
+    """Tells Git how to merge files with the attributes `merge=dvc` and `merge=dvc-lock`.
+
+    The first is DVC's own, word for word. The second is ours, and under our program's name: DVC
+    has no driver for lock files (decision 50). root: the project's; below the repository's top,
+    where Git calls the drivers, they are told to go there first.
+    """
+    inside = os.path.relpath(root, git.root).replace("%", "%%")
+    words = {"dvc": "dvc", "dvc-lock": "pannier"}
+    for driver, program in words.items():
+        if inside == ".":
+            command = f"{program} git-hook merge-driver --ancestor %O --our %A --their %B "
+        else:
+            command = (
+                f"{program} --cd {shlex.quote(inside)} git-hook merge-driver"
+                ' --ancestor "$PWD/%O" --our "$PWD/%A" --their "$PWD/%B"'
+            )
+        what = "DVC merge driver" if driver == "dvc" else "Pannier merge driver for dvc.lock"
+        git.config_set(f"merge.{driver}.name", what)
+        git.config_set(f"merge.{driver}.driver", command)
 
 
 def install_hooks(git: GitRepo, recording: Recording | None) -> list[str]:

@@ -76,11 +76,43 @@ def ignore_in_git(project: Project, paths: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(changed))
 
 
+def show_to_git(project: Project, paths: Iterable[str]) -> list[str]:
+    """Takes data (root-relative paths) out of `.gitignore` again; returns the files changed.
+
+    A file that held nothing else is removed, and not among them.
+    """
+    if project.git is None:
+        return []
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        file = posixpath.join(posixpath.dirname(path), ".gitignore")
+        names.setdefault(file, []).append(posixpath.basename(path))
+    changed: list[str] = []
+    for file, entries in names.items():
+        target = project.absolute(file)
+        before = None if os.path.islink(target) else read_bytes(target)
+        after = before
+        for name in entries:
+            after = ignore.remove_entry(after, name) if after is not None else None
+        if after == before:
+            continue
+        if after is None:
+            fsio.remove_durable(target)
+            continue
+        fsio.make_dirs(project.scratch)
+        fsio.write_atomic(target, after, scratch=project.scratch)
+        changed.append(file)
+    return changed
+
+
 def stage_in_git(project: Project, paths: list[str]) -> bool:
     """Does what `core.autostage` asks for: `git add` of what was produced; tells whether it did."""
     if project.git is None or not paths or not project.settings.flag("core.autostage"):
         return False
-    project.git.add([project.absolute(path) for path in paths])
+    absolute = [project.absolute(path) for path in paths]
+    gone = [path for path in absolute if not os.path.lexists(path)]
+    unknown = set(gone) - project.git.tracked(gone) if gone else set()
+    project.git.add([path for path in absolute if path not in unknown])
     return True
 
 

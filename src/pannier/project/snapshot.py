@@ -107,7 +107,7 @@ def look(project: Project, path: str, algorithm: str, progress: Progress) -> Sna
         folder.links.append(folder.names[0])
     source = Source(absolute, os.path.dirname(absolute), folder)
     source.flags[0] = EXECUTABLE if target.st_mode & 0o100 else 0
-    rows = _recall(project, [source], algorithm)
+    rows = recall(project, [source], algorithm)
     row = rows.get(source.key)
     return Snapshot(
         path,
@@ -180,7 +180,7 @@ def load_sources(project: Project, snapshot: Snapshot) -> list[Source]:
             for folder in snapshot.tree.folders
             if folder.names
         ]
-        _recall(project, snapshot.sources, snapshot.algorithm)
+        recall(project, snapshot.sources, snapshot.algorithm)
     return snapshot.sources
 
 
@@ -193,8 +193,11 @@ def foresee(project: Project, outs: Iterable[tuple[str, str]]) -> None:
         project.statcache.foresee(group, algorithm)
 
 
-def _recall(project: Project, sources: list[Source], algorithm: str) -> dict[str, FolderRow]:
-    """Fills in the digests of files whose stats are as they were; returns what was known."""
+def recall(project: Project, sources: list[Source], algorithm: str) -> dict[str, FolderRow]:
+    """Fills in the digests of files whose stats are as they were when they were remembered.
+
+    Returns what was known of each folder, by the sources' keys.
+    """
     rows = project.statcache.folders([source.key for source in sources], algorithm)
     width = FIELDS * 8
     for source in sources:
@@ -288,6 +291,32 @@ def remember(project: Project, snapshot: Snapshot, *, flushed: bool) -> None:
         project.statcache.put_tree(
             snapshot.absolute, snapshot.algorithm, row_now, flushed=flushed or old
         )
+
+
+def follow(project: Project, known: Snapshot, path: str, progress: Progress) -> None:
+    """Enters what is known of data into the StatCache under the path that it was renamed to.
+
+    known: looked at before the renaming. Of a single file the renaming itself moved the ctime:
+    only a file whose other stats are as they were keeps its digest.
+    """
+    if known.kind not in (FILE, DIRECTORY):
+        return
+    before = {source.folder.path: source for source in load_sources(project, known)}
+    after = look(project, path, known.algorithm, progress)
+    for source in load_sources(project, after):
+        old = before.get(source.folder.path)
+        if old is None or len(old.folder) != len(source.folder):
+            continue
+        same_names = old.folder.names == source.folder.names or known.kind == FILE
+        kept = [old.folder.stats[at::FIELDS] for at in (0, 2, 3)]
+        if same_names and kept == [source.folder.stats[at::FIELDS] for at in (0, 2, 3)]:
+            if known.kind == DIRECTORY and old.folder.stats != source.folder.stats:
+                continue
+            source.digests[:] = old.digests
+            source.settled[:] = old.settled
+    if after.sources and not any(source.unknown() for source in after.sources):
+        conclude(project, after)
+        remember(project, after, flushed=False)
 
 
 def is_old(folder: Folder, clock_ns: int) -> bool:

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from pannier.core.errors import BadTarget
+from pannier.core.errors import BadTarget, PannierError
 from pannier.core.path import is_within, join
 from pannier.core.record import dataclass
 from pannier.core.stage import Stage
@@ -97,15 +97,34 @@ def select_outs(project: Project, targets: Sequence[str], options: TargetOptions
 
 def select_stages(project: Project, targets: Sequence[str], options: TargetOptions) -> list[Stage]:
     """The stages that targets name; all of the project without targets."""
+    return [stage for stage, _ in select_named(project, targets, options)]
+
+
+def select_named(
+    project: Project, targets: Sequence[str], options: TargetOptions
+) -> list[tuple[Stage, str | None]]:
+    """The same, each with the target that names it first; None for one that came along.
+
+    An error is about the target that it comes from.
+    """
     resolver = _Resolver(project, options)
     if not targets:
-        return resolver.index.stages
+        return [(stage, None) for stage in resolver.index.stages]
+    names: dict[str, str] = {}
     chosen: list[Stage] = []
     for target in targets:
-        chosen += resolver.resolve_stages(target)
+        try:
+            found = resolver.resolve_stages(target)
+        except PannierError as error:
+            error.about = target
+            raise
+        chosen += found
+        for stage in found:
+            names.setdefault(stage.address, target)
     if options.with_deps:
         chosen = resolver.with_upstream(chosen)
-    return list({stage.address: stage for stage in chosen}.values())
+    unique = {stage.address: stage for stage in chosen}
+    return [(stage, names.get(address)) for address, stage in unique.items()]
 
 
 class _Resolver:

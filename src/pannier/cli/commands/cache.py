@@ -1,9 +1,10 @@
-"""dvc cache: dir, verify."""
+"""dvc cache: dir, migrate, verify."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from pannier.cli import table
 from pannier.cli.args import add_group
 from pannier.cli.context import Context, Options
 from pannier.cli.levels import place_of
@@ -40,6 +41,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         link=False,
     )
     add_verify(verify)
+    migrate = add(
+        "migrate",
+        "Migrate cached files to the DVC 3.0 cache location.",
+        _migrate,
+        description="Manage cache settings.",
+    )
+    migrate.add_argument(
+        "--dvc-files",
+        action="store_true",
+        help="Migrate entries in all existing DVC files in the repository to the DVC 3.0 format.",
+    )
+    migrate.add_argument(
+        "--dry",
+        action="store_true",
+        help="Only print actions which would be taken without actually migrating any data.",
+    )
 
 
 def run(ctx: Context, opts: Options) -> int:
@@ -68,3 +85,9 @@ def _dir(ctx: Context, opts: Options) -> int:
         raise settings_edit.no_option(_KEY)
     ctx.ui.write(path)
     return 0
+
+
+def _migrate(ctx: Context, opts: Options) -> int:
+    """Loads what it needs only here: `cache dir` is a short command."""
+    code: int = table.load(table.CACHE_MIGRATE).run(ctx, opts)
+    return code

@@ -29,6 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     ):
         sub = add(name, f"Run {name} GIT hook.", hook, link=False)
         sub.add_argument("args", nargs="*", help="Arguments passed by GIT or pre-commit tool.")
+    driver = add("merge-driver", "Run GIT merge driver.", _merge_driver, link=False)
+    for name, what in (
+        ("ancestor", "Ancestor's version of the conflicting file."),
+        ("our", "Current version of the conflicting file."),
+        ("their", "Other branch's version of the conflicting file."),
+    ):
+        driver.add_argument(f"--{name}", metavar=name, required=True, help=what)
 
 
 def run(ctx: Context, opts: Options) -> int:
@@ -69,6 +76,12 @@ def _post_checkout(ctx: Context, opts: Options) -> int:
     if git is not None and os.path.isdir(f"{git.git_dir}/rebase-merge"):
         return 0
     return _run_inside(ctx, "checkout")
+
+
+def _merge_driver(ctx: Context, opts: Options) -> int:
+    """Outside of a project, too, it must not say that it merged: Git would believe it."""
+    code: int = table.load(table.MERGE_DRIVER).run(ctx, opts)
+    return code
 
 
 def _run_inside(ctx: Context, command: str) -> int:

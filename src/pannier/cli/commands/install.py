@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from pannier.cli.context import Context, Options
 from pannier.core.errors import PannierError
 from pannier.git.repo import GitRepo
-from pannier.ops.hooks import add_to_pre_commit_tool, install_hooks
+from pannier.ops.hooks import add_to_pre_commit_tool, install_hooks, install_merge_drivers
 from pannier.project.config_files import find_root
 from pannier.project.settings import load_settings
 
@@ -29,7 +29,9 @@ def run(ctx: Context, opts: Options) -> int:
         raise PannierError(f"the project '{root}' does not use Git, so there is no place for hooks")
     if opts.use_pre_commit_tool:
         ctx.ui.debug(f"wrote '{add_to_pre_commit_tool(git.root)}'")
+        install_merge_drivers(git, root)
         return 0
     for path in install_hooks(git, ctx.recording):
         ctx.ui.debug(f"wrote '{os.path.relpath(path)}'")
+    install_merge_drivers(git, root)
     return 0
