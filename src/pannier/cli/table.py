@@ -51,6 +51,15 @@ COMMANDS: dict[str, Command] = {
         1,
     ),
     "config": Command("config", "Get or set config options.", level=True),
+    "data": Command("data", "Commands related to data management.", PROJECT),
+    "diff": Command(
+        "diff",
+        "Show added, modified, or deleted data between commits in the DVC repository, or between a"
+        " commit and the workspace.",
+        PROJECT,
+        "failed to get diff - ",
+        1,
+    ),
     "pull": Command(
         "pull",
         "Download tracked files or directories from remote storage.",
@@ -100,6 +109,9 @@ COMMANDS: dict[str, Command] = {
 
 CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJECT)
 """Not a command of its own: what `status --cloud` loads."""
+
+TABLE_DIFF = Command("diff_data", "Compare tables row by row.", PROJECT)
+"""Not a command of its own: what `diff --data` loads."""
 
 NAMES: dict[str, str] = {
     spoken: name for name, command in COMMANDS.items() for spoken in (name, *command.aliases)
