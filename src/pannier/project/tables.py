@@ -4,8 +4,8 @@ Every cell is compared as text: of CSV and TSV as it is written, of JSON Lines a
 Parquet as DuckDB writes its type. So nothing that differs is called equal because of a guess about
 types; types are only told.
 
-File names never become part of a statement: DuckDB gets /proc/self/fd/<n> of a file that we opened,
-may open nothing else, and loads no extension. Names of columns are quoted.
+File names never become part of a statement: DuckDB gets /proc/self/fd/<n> of files that we opened,
+may open no others, and loads no extension. Names of columns are quoted.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ class _Database:
 
 def _refusal(said: str, about: str) -> PannierError:
     first = next((line for line in said.splitlines() if line.strip()), "it does not say why")
+    if "when sniffing file" in first:
+        first = "its lines do not have the columns that the first one names"
     if first.startswith("Out of Memory"):
         return PannierError(
             f"{about or 'the tables'}: comparing takes more than {_MEMORY} of memory",
