@@ -115,7 +115,7 @@ def compare(old: State, new: State, scope: Scope = EVERYTHING) -> Changes:
     """
     changes = Changes()
     for path in sorted(old.keys() | new.keys()):
-        _compare_output(old.get(path), new.get(path), scope, scope.parts(path), changes)
+        _compare_output(path, old.get(path), new.get(path), scope, changes)
     _pair_renames(changes)
     changes.modified.sort(key=_path_of_pair)
     changes.unknown.sort(key=_path)
@@ -134,12 +134,9 @@ def same_everywhere(states: Sequence[State]) -> list[str]:
 
 
 def _compare_output(
-    old: Tracked | None,
-    new: Tracked | None,
-    scope: Scope,
-    parts: Sequence[str],
-    changes: Changes,
+    path: str, old: Tracked | None, new: Tracked | None, scope: Scope, changes: Changes
 ) -> None:
+    parts = scope.parts(path)
     if "" in parts:
         _note(_entry(old), _entry(new), scope, changes)
     if not parts or not scope.granular:
@@ -154,33 +151,44 @@ def _compare_output(
         return
     if old is not None and old.is_dir and new is not None and new.is_dir and not new.known():
         return
-    _compare_members(old, new, scope, parts, changes)
+    for part in parts:
+        _compare_members(path + "/", _below(old, part), _below(new, part), scope, changes)
 
 
 def _compare_members(
-    old: Tracked | None,
-    new: Tracked | None,
+    prefix: str,
+    old: Iterable[tuple[str, str]],
+    new: Iterable[tuple[str, str]],
     scope: Scope,
-    parts: Sequence[str],
     changes: Changes,
 ) -> None:
-    before = {entry.path: entry for entry in _members(old, parts)}
-    for entry in _members(new, parts):
-        _note(before.pop(entry.path, None), entry, scope, changes)
-    changes.deleted += before.values()
+    """Columns of paths and digests: what is the same on both sides becomes no value of its own."""
+    before = dict(old)
+    for path, name in new:
+        was = before.pop(path, None)
+        if was == name:
+            if scope.unchanged:
+                changes.unchanged.append(Entry(prefix + path, name))
+        elif was is None:
+            changes.added.append(Entry(prefix + path, name))
+        else:
+            changes.modified.append(Pair(Entry(prefix + path, was), Entry(prefix + path, name)))
+    changes.deleted += [Entry(prefix + path, name) for path, name in before.items()]
+
+
+def _below(tracked: Tracked | None, part: str) -> Iterable[tuple[str, str]]:
+    manifest = tracked.members() if tracked is not None and tracked.is_dir else None
+    return manifest.below(part) if manifest is not None else ()
 
 
 def _entry(tracked: Tracked | None) -> Entry | None:
     return None if tracked is None else Entry(tracked.path, tracked.hex, tracked.is_dir)
 
 
-def _members(tracked: Tracked | None, parts: Iterable[str]) -> Iterator[Entry]:
-    manifest = tracked.members() if tracked is not None and tracked.is_dir else None
-    if tracked is None or manifest is None:
-        return
+def _members(tracked: Tracked, parts: Iterable[str]) -> Iterator[Entry]:
     prefix = tracked.path + "/"
     for part in parts:
-        for path, name in manifest.below(part):
+        for path, name in _below(tracked, part):
             yield Entry(prefix + path, name)
 
 
