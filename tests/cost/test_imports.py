@@ -22,6 +22,7 @@ finally:
 HEAVY = {
     "asyncio",
     "botocore",
+    "duckdb",
     "obstore",
     "pathspec",
     "rich",
@@ -55,6 +56,8 @@ BUDGETS: dict[tuple[str, ...], int] = {
     ("--version",): 6,
     ("root",): 82,
     ("status",): 152,
+    ("data", "status"): 165,
+    ("diff",): 162,
     ("add", "file"): 170,
     ("commit", "file.dvc"): 155,
     ("checkout",): 160,

@@ -32,17 +32,19 @@ def places(
 ) -> tuple[tuple[str, ...], list[str]]:
     """What targets name, as root-relative paths of outputs, above them or inside of them.
 
-    A stage file or a stage stands for its outputs. A path is seen from cwd and then, as DVC sees
-    it, from the root. Returns those paths, and the targets that name nothing in any of indexes.
+    A stage file or a stage stands for its outputs. A path is seen from cwd; if nothing is there,
+    from the root, as DVC sees it. Returns those paths, and the targets that name nothing in any of
+    indexes.
     """
     outs = {ref.path for index in indexes for ref in index.outs() if ref.tracked}
     chosen: dict[str, None] = {}
     unknown: list[str] = []
     for target in targets:
         seen_from = [root_relative(project, place, target) for place in dict.fromkeys((cwd, ""))]
-        named = next((path for path in seen_from if _names_data(path, outs)), None)
-        if named is not None:
-            chosen[named] = None
+        named = [path for path in seen_from if _names_data(path, outs)]
+        there = [path for path in named if path in outs or os.path.lexists(project.absolute(path))]
+        if named:
+            chosen[(there or named)[0]] = None
             continue
         of_stages = [
             ref.path
