@@ -182,6 +182,38 @@ def pointers(bench: Bench, scale: float) -> Iterator[Step]:
     yield "pull-one-pointer", bench.time(["pull", f"{one}.dvc"], None)
 
 
+def changes(files: int, name: str) -> Callable[[Bench, float], Iterator[Step]]:
+    """What changed: in an unchanged workspace, and between two commits a tenth of which differs.
+
+    Every tenth file is replaced; one in a hundred of those is removed, and one gets another name.
+    """
+
+    def life(bench: Bench, scale: float) -> Iterator[Step]:
+        if bench.is_plain:  # no plain tool knows what a commit of data held
+            return
+        count = max(1, int(files * scale))
+        bench.start()
+        write_tree(bench.repo / "data", count, 256)
+        bench.prepare("add", "data")
+        bench.shell("git add -A; git -c user.name=b -c user.email=b@x commit -qm one")
+        bench.prepare("data", "status", "--json")
+        yield f"data-status-{name}", bench.time(["data", "status", "--json"], None)
+        for number in range(0, count, 10):
+            path = bench.repo / f"data/{number // 1000:04}/{number:07}.bin"
+            path.unlink()
+            if number % 1000 == 10:
+                continue
+            path = path.with_suffix(".new") if number % 1000 == 20 else path
+            path.write_text(f"changed {number}")
+            os.utime(path, (PAST_S, PAST_S))
+        bench.prepare("add", "data")
+        bench.shell("git add -A; git -c user.name=b -c user.email=b@x commit -qm two")
+        bench.prepare("diff", "HEAD~1", "HEAD", "--json")
+        yield f"diff-{name}", bench.time(["diff", "HEAD~1", "HEAD", "--json"], None)
+
+    return life
+
+
 def one_big_file(bench: Bench, scale: float) -> Iterator[Step]:
     bench.start("copy")
     block = random.Random(1).randbytes(1 << 20)
@@ -264,6 +296,8 @@ ROWS = [
     Row("pull-one-pointer", "`pull` of one of 1,000, by its pointer's name", 8),
     Row("gc", "`gc` with 200,000 x 1 KiB in use and 50,000 not", 5),
     Row("cache-verify", "`cache verify` of the 200,000 in use", None, 1.3),
+    Row("data-status-200k", "`data status --json`, nothing changed, 200,000", 10),
+    Row("diff-200k", "`diff --json` of two commits, a tenth of 200,000 changed", 8),
     Row("add-1GiB", "`add` one 1 GiB file (copy)", 1.3, 1.2),
     Row("push-s3", "`push` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
     Row("pull-s3", "`pull` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
@@ -296,6 +330,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
         False,
     ),
     "gc": (garbage, ["gc", "cache-verify"], False),
+    "changes-200k": (changes(200_000, "200k"), ["data-status-200k", "diff-200k"], False),
     "1GiB": (one_big_file, ["add-1GiB"], False),
     "s3": (s3, ["push-s3", "pull-s3"], True),
     "million": (million, ["add-million", "checkout-million"], False),

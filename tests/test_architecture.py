@@ -34,6 +34,7 @@ OWNER = {
     "tomlkit": "formats.settings",
     "pathspec": "formats.ignore",
     "rich": "cli.ui",
+    "duckdb": "project.tables",
     "obstore": "store.transports.s3_client",
     "botocore": "store.transports.s3_credentials",
 }

@@ -99,6 +99,8 @@ QUESTIONS: dict[str, tuple[int, Callable[[GitRepo], object]]] = {
     "check_ignore, nothing asked": (0, lambda repo: repo.check_ignore([])),
     "add": (1, lambda repo: repo.add([f"d{n}" for n in range(10)])),
     "add, nothing asked": (0, lambda repo: repo.add([])),
+    "untracked": (1, lambda repo: repo.untracked("")),
+    "is_dirty": (1, GitRepo.is_dirty),
     "config_get": (1, lambda repo: repo.config_get("user.name")),
     "config_set": (1, lambda repo: repo.config_set("x.y", "z")),
     "hooks_dir": (1, GitRepo.hooks_dir),

@@ -22,6 +22,7 @@ finally:
 HEAVY = {
     "asyncio",
     "botocore",
+    "duckdb",
     "obstore",
     "pathspec",
     "rich",
@@ -55,6 +56,8 @@ BUDGETS: dict[tuple[str, ...], int] = {
     ("--version",): 6,
     ("root",): 50,
     ("status",): 114,
+    ("data", "status"): 130,
+    ("diff",): 130,
     ("add", "file"): 132,
     ("commit", "file.dvc"): 130,
     ("checkout",): 122,

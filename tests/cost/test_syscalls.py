@@ -122,7 +122,10 @@ def test_the_counting_counts(unchanged: Traced) -> None:
     assert 2 == len(about_data(log.read_text().splitlines()))
 
 
-@pytest.mark.parametrize("command", ["status", "add data", "checkout", "commit", "push", "fetch"])
+@pytest.mark.parametrize(
+    "command",
+    ["status", "data status --json --granular", "add data", "checkout", "commit", "push", "fetch"],
+)
 def test_a_command_with_nothing_to_do_opens_no_data_and_stats_each_file_once(
     unchanged: Traced, command: str
 ) -> None:
@@ -134,7 +137,9 @@ def test_a_command_with_nothing_to_do_opens_no_data_and_stats_each_file_once(
     assert len(looked) <= (0 if command in ("push", "fetch") else FILES)
 
 
-@pytest.mark.parametrize("command", ["status", "add data", "checkout", "commit"])
+@pytest.mark.parametrize(
+    "command", ["status", "data status --json --granular", "add data", "checkout", "commit"]
+)
 def test_a_command_with_nothing_to_do_reads_no_object(unchanged: Traced, command: str) -> None:
     calls = unchanged.calls(OPENS, *command.split())
 
@@ -155,9 +160,9 @@ def test_status_starts_no_process_but_git(unchanged: Traced) -> None:
     assert [] == [c for c in calls[1:] if " = 0" in c and "/git" not in c], calls
 
 
-@pytest.mark.parametrize("command", ["status", "push", "fetch", "checkout"])
+@pytest.mark.parametrize("command", ["status", "data status", "push", "fetch", "checkout"])
 def test_a_command_with_nothing_to_do_flushes_nothing(unchanged: Traced, command: str) -> None:
-    assert [] == unchanged.calls(FLUSHES, command)
+    assert [] == unchanged.calls(FLUSHES, *command.split())
 
 
 def test_push_with_nothing_to_do_looks_at_the_remote_without_reading_it(unchanged: Traced) -> None:

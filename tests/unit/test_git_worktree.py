@@ -257,3 +257,25 @@ def test_hooks_lie_where_the_config_says(
     git("config", "core.hooksPath", value, cwd=top)
 
     assert place.format(top=top, home=clean_machine) == repo.hooks_dir()
+
+
+def test_untracked_files_are_named_one_by_one_without_those_ignored(
+    repo: GitRepo, top: Path
+) -> None:
+    (top / ".gitignore").write_text("ignored\n")
+    for name in ("ignored", "d/b", "d/a", "d/new\nline"):
+        (top / name).write_text("x")
+
+    assert [".gitignore", "d/a", "d/b", "d/new\nline"] == repo.untracked(str(top))
+    assert ["a", "b", "new\nline"] == repo.untracked(str(top / "d"))
+
+
+def test_only_changes_of_tracked_files_make_a_repository_dirty(repo: GitRepo, top: Path) -> None:
+    (top / "new").write_text("x")
+    assert not repo.is_dirty()
+
+    (top / "d/e/f").write_text("changed")
+    assert repo.is_dirty()
+
+    git("add", "d/e/f", cwd=top)
+    assert repo.is_dirty()

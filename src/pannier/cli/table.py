@@ -62,6 +62,15 @@ COMMANDS: dict[str, Command] = {
         1,
     ),
     "config": Command("config", "Get or set config options.", LOGGED, level=True),
+    "data": Command("data", "Commands related to data management.", PROJECT),
+    "diff": Command(
+        "diff",
+        "Show added, modified, or deleted data between commits in the DVC repository, or between a"
+        " commit and the workspace.",
+        PROJECT,
+        "failed to get diff - ",
+        1,
+    ),
     "pull": Command(
         "pull",
         "Download tracked files or directories from remote storage.",
@@ -86,7 +95,7 @@ COMMANDS: dict[str, Command] = {
     "remove": Command(
         "remove",
         "Remove stages from dvc.yaml and/or stop tracking files or directories.",
-        PROJECT | LOCK,
+        PROJECT | LOCK | LOGGED,
         "",
         1,
         aliases=("rm",),
@@ -94,7 +103,7 @@ COMMANDS: dict[str, Command] = {
     "move": Command(
         "move",
         "Rename or move a DVC controlled data file or a directory.",
-        PROJECT | LOCK,
+        PROJECT | LOCK | LOGGED,
         "failed to move '{opts.src}' -> '{opts.dst}' - ",
         1,
         aliases=("mv",),
@@ -108,14 +117,14 @@ COMMANDS: dict[str, Command] = {
     "freeze": Command(
         "freeze",
         "Freeze stages or .dvc files.",
-        PROJECT | LOCK,
+        PROJECT | LOCK | LOGGED,
         "failed to freeze '{target}' - ",
         1,
     ),
     "unfreeze": Command(
         "unfreeze",
         "Unfreeze stages or .dvc files.",
-        PROJECT | LOCK,
+        PROJECT | LOCK | LOGGED,
         "failed to unfreeze '{target}' - ",
         1,
     ),
@@ -164,9 +173,13 @@ CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJE
 CACHE_VERIFY = Command("cache_verify", "Read the cache and compare it with its names.", PROJECT)
 REMOTE_VERIFY = Command("remote_verify", "Read a remote and compare it with its names.", PROJECT)
 """What `cache verify` and `remote verify` load."""
-CACHE_MIGRATE = Command("cache_migrate", "Give old objects their new names.", PROJECT | LOCK)
+CACHE_MIGRATE = Command(
+    "cache_migrate", "Give old objects their new names.", PROJECT | LOCK | LOGGED
+)
 MERGE_DRIVER = Command("merge_driver", "Merge two versions of a pointer or lock file.")
 """What `cache migrate` and `git-hook merge-driver` load."""
+TABLE_DIFF = Command("diff_data", "Compare tables row by row.", PROJECT)
+"""Not a command of its own: what `diff --data` loads."""
 
 NAMES: dict[str, str] = {
     spoken: name for name, command in COMMANDS.items() for spoken in (name, *command.aliases)

@@ -245,6 +245,24 @@ class GitRepo:
     def is_ignored(self, path: str) -> bool:
         return self.check_ignore([path])[path]
 
+    def untracked(self, folder: str) -> list[str]:
+        """The files below a folder that neither the index nor an ignore rule names, as seen from
+        there, sorted. Of another repository inside, only its folder is named.
+        """
+        _, answer = self._run(
+            *("--literal-pathspecs", "-C", self._relative(folder) or "."),
+            *("ls-files", "--others", "--exclude-standard", "-z"),
+        )
+        return sorted(os.fsdecode(entry) for entry in answer.split(b"\0")[:-1])
+
+    def is_dirty(self) -> bool:
+        """Tells whether a tracked file differs between HEAD, the index and the work tree."""
+        _, answer = self._run(
+            *("status", "--porcelain", "-z", "--untracked-files=no", "--no-renames"),
+            *("--ignore-submodules=dirty",),
+        )
+        return bool(answer)
+
     def add(self, paths: Sequence[str], *, force: bool = False) -> None:
         """Stages paths as they are on disk; deleted ones too. force: ignored ones too.
 
