@@ -41,6 +41,11 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "add": Command("add", "Track data files or directories with DVC.", PROJECT | LOCK, "", 1),
     "cache": Command("cache", "Manage cache settings."),
+    "check-ignore": Command(
+        "check_ignore",
+        "Check whether files or directories are excluded due to `.dvcignore`.",
+        PROJECT,
+    ),
     "checkout": Command("checkout", "Checkout data files from cache.", PROJECT | LOCK),
     "commit": Command(
         "commit",
@@ -50,6 +55,7 @@ COMMANDS: dict[str, Command] = {
         "failed to commit{targets} - ",
         1,
     ),
+    "completion": Command("completion", "Generate shell tab completion."),
     "config": Command("config", "Get or set config options.", level=True),
     "pull": Command(
         "pull",
@@ -79,6 +85,7 @@ COMMANDS: dict[str, Command] = {
         "",
         1,
     ),
+    "du": Command("du", "Show disk usage."),
     "git-hook": Command("git_hook", "Run GIT hook.", hidden=True),
     "init": Command(
         "init", "Initialize DVC repository.", prefix="failed to initiate DVC - ", code=1
@@ -88,6 +95,11 @@ COMMANDS: dict[str, Command] = {
         "Install DVC git hooks into the repository.",
         prefix="failed to install DVC Git hooks - ",
         code=1,
+    ),
+    "list": Command(
+        "list",
+        "List repository contents, including files and directories tracked by DVC and by Git.",
+        aliases=("ls",),
     ),
     "remote": Command("remote", "Set up and manage data remotes."),
     "root": Command("root", "Return the relative path to the root of the DVC project."),
