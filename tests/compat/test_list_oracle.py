@@ -281,7 +281,7 @@ def test_sizes_are_told_below_the_root(
     )
 
     assert (255, 0) == (theirs.rc, ours.rc)
-    assert ["4  .gitignore", "2  code.py", "4  dd", "5  nested", "15"] == ours.lines
+    assert ["4   .gitignore", "2   code.py", "4   dd", "5   nested", "15"] == ours.lines
 
 
 def test_secrets_of_a_source_are_hidden(scenes: Scenes, dvc: Program) -> None:

@@ -61,6 +61,9 @@ BUDGETS: dict[tuple[str, ...], int] = {
     ("push",): 172,
     ("fetch",): 170,
     ("pull",): 172,
+    ("list", "."): 176,
+    ("du", "."): 176,
+    ("check-ignore", "*.log"): 163,
 }
 
 

@@ -6,7 +6,6 @@ A folder, else an output, else an executable file, else by its ending. Other key
 from __future__ import annotations
 
 import os
-import posixpath
 
 _DEFAULT = "rs=0:di=01;34:ex=01;32"
 
@@ -34,5 +33,5 @@ class NameColours:
             return codes["out"]
         if is_exec and "ex" in codes:
             return codes["ex"]
-        ending = posixpath.splitext(name)[1]
-        return codes.get("*" + ending) if ending else None
+        _, dot, ending = name.rpartition("/")[2].rpartition(".")
+        return codes.get("*." + ending) if dot else None
