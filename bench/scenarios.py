@@ -144,8 +144,9 @@ def tree(files: int, size_bytes: int, name: str) -> Callable[[Bench, float], Ite
             bench.prepare("status")
         yield (
             f"status-{name}",
-            bench.time(["status"], "find data -printf '%p %s %T@ %i\n' > ../list"),
+            bench.time(["status"], "find data -printf '%p %s %T@ %i\\n' > ../list"),
         )
+        yield f"list-{name}", bench.time(["list", ".", "-R", "--json"], None)
         yield f"push-{name}", bench.time(["push"], "cp -r ../cache ../remote")
         bench.shell("mv data ../away")
         yield f"checkout-{name}", bench.time(["checkout"], "cp -al ../cache/data data")
@@ -172,7 +173,7 @@ def pointers(bench: Bench, scale: float) -> Iterator[Step]:
         bench.prepare("add", "-q", *names)
         bench.prepare("push", "-q")
         bench.prepare("status")
-    yield "status-pointers", bench.time(["status"], "find data -printf '%p %s %T@ %i\n' > ../list")
+    yield "status-pointers", bench.time(["status"], "find data -printf '%p %s %T@ %i\\n' > ../list")
     yield "checkout-pointers", bench.time(["checkout"], None)
     yield "push-pointers", bench.time(["push"], None)
     one = names[len(names) // 2]
@@ -281,6 +282,8 @@ ROWS = [
     Row("add-200k", "`add` 200,000 x 1 KiB", 5, 1.6),
     Row("status-20k", "`status`, nothing changed, 20,000", 8, 2.5),
     Row("status-200k", "`status`, nothing changed, 200,000", 10, 2.5),
+    Row("list-20k", "`list -R --json`, 20,000"),
+    Row("list-200k", "`list -R --json`, 200,000", 8),
     Row("checkout-20k", "`checkout` after the folder was deleted, 20,000", 5, 1.6),
     Row("checkout-200k", "`checkout` after the folder was deleted, 200,000", 6, 1.6),
     Row("push-20k", "`push` to a folder, 20,000", 3, 1.5),
@@ -310,12 +313,15 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
     "start-up": (start_up, ["version", "status-tiny"], False),
     "20k": (
         tree(20_000, 4096, "20k"),
-        [f"{op}-20k" for op in ("add", "status", "push", "checkout", "pull")],
+        [f"{op}-20k" for op in ("add", "status", "list", "push", "checkout", "pull")],
         False,
     ),
     "200k": (
         tree(200_000, 1024, "200k"),
-        [f"{op}-200k" for op in ("add", "status", "push", "checkout", "pull", "change", "part")],
+        [
+            f"{op}-200k"
+            for op in ("add", "status", "push", "checkout", "pull", "change", "part", "list")
+        ],
         False,
     ),
     "pointers": (

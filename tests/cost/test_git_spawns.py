@@ -5,6 +5,7 @@ Counted by git itself: GIT_TRACE2_EVENT notes every git that starts, also those 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from pannier.core.events import Silent
+from pannier.git.mirror import Mirror
 from pannier.git.repo import GitRepo
 from pannier.project.revisions import RevisionTree, TreeMemo, select
 from tests.support.programs import git
 
-Started = Callable[[], int]
+Started = Callable[..., int]
 
 
 @pytest.fixture
@@ -43,7 +46,15 @@ def started(tmp_path: Path, top: Path, monkeypatch: pytest.MonkeyPatch) -> Start
     log = tmp_path / "trace"
     log.touch()
     monkeypatch.setenv("GIT_TRACE2_EVENT", str(log))
-    return lambda: log.read_text().count('"event":"start"')
+
+    def count(depth: int | None = None) -> int:
+        """depth 0: only those that git did not start itself."""
+        starts = [line for line in log.read_text().splitlines() if '"event":"start"' in line]
+        if depth is None:
+            return len(starts)
+        return len([line for line in starts if json.loads(line)["sid"].count("/") == depth])
+
+    return count
 
 
 def opened(path: Path) -> GitRepo:
@@ -169,3 +180,29 @@ def test_over_many_revisions_only_what_changed_is_read(
 
     first = 1 + 20 + 50  # the root, 20 folders (not `.dvc`), 50 files
     assert first + 20 * 4 == asked.read_text().count("contents ")
+
+
+def test_a_look_elsewhere_costs_three_gits_and_all_files_come_at_once(
+    top: Path, started: Started, tmp_path: Path
+) -> None:
+    """One for the address, one for the fetch, one for HEAD."""
+    git("config", "uploadpack.allowFilter", "true", cwd=top)
+    mirror = Mirror(f"file://{top}", str(tmp_path / "mirror"))
+    mirror.update(None, Silent())
+    before = _ours(started)
+
+    sha = mirror.update(None, Silent())
+    assert 3 == _ours(started) - before
+    blobs = [oid for _, _, oid in mirror.open().ls_tree(sha)]
+    before = _ours(started)
+    mirror.bring_blobs(sha, blobs, Silent())
+    assert 2 == _ours(started) - before
+    before = _ours(started)
+    assert len(blobs) == len(list(mirror.open().read_blobs(blobs)))
+    assert sha == mirror.update(sha, Silent())
+    assert 2 == _ours(started) - before
+
+
+def _ours(started: Callable[..., int]) -> int:
+    """Only those that we start: git starts others for itself."""
+    return started(depth=0)

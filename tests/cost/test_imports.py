@@ -64,6 +64,9 @@ BUDGETS: dict[tuple[str, ...], int] = {
     ("push",): 138,
     ("fetch",): 134,
     ("pull",): 134,
+    ("list", "."): 140,
+    ("du", "."): 140,
+    ("check-ignore", "*.log"): 130,
 }
 
 

@@ -146,6 +146,17 @@ def test_a_command_with_nothing_to_do_reads_no_object(unchanged: Traced, command
     assert len([call for call in about_objects(calls) if ".dir" not in call]) == 0
 
 
+@pytest.mark.parametrize(("command", "looks"), [("list . -R --json", FILES), ("list . -R", 0)])
+def test_a_listing_opens_no_data_and_looks_at_no_file_twice(
+    unchanged: Traced, command: str, looks: int
+) -> None:
+    calls = unchanged.calls(f"{STATS},{OPENS}", *command.split())
+
+    assert [] == [call for call in about_data(calls) if " open" in call]
+    assert looks == len(about_data(calls))
+    assert 1 == len([call for call in about_objects(calls) if " open" in call])
+
+
 def test_status_costs_little_beyond_the_files(unchanged: Traced) -> None:
     """A fixed number: one a folder of the cache, the settings, the pointers."""
     calls = unchanged.calls(STATS, "status")

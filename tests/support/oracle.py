@@ -15,9 +15,13 @@ VERSION = "3.67.1"
 
 
 class Oracle:
-    """One warm process that forks for every run (tests/support/oracle_server.py)."""
+    """One warm process that forks for every run (tests/support/oracle_server.py).
+
+    path: of the program itself, for runs that need a terminal or standard input.
+    """
 
     def __init__(self) -> None:
+        self.path = str(oracle_path())
         script = Path(__file__).with_name("oracle_server.py")
         python = oracle_path().with_name("python")
         self._folder = tempfile.TemporaryDirectory(prefix="oracle-")

@@ -10,6 +10,8 @@ need git git
 need strace strace
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
+need zsh zsh
+need fish fish
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done

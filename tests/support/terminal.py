@@ -1,4 +1,4 @@
-"""Running a program with its standard error on a terminal."""
+"""Running a program with its standard error, or all of it, on a terminal."""
 
 from __future__ import annotations
 
@@ -39,3 +39,29 @@ def run_on_terminal(
         rc = process.wait(TIMEOUT_S)
     os.close(ours)
     return rc, said, drawn.decode("utf-8", "replace")
+
+
+def results_on_terminal(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
+) -> str:
+    """What a program prints when its standard output is a terminal, line ends as plain ones."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "200", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(theirs)
+        drawn = b""
+        while True:
+            try:
+                block = os.read(ours, 65536)
+            except OSError:  # Linux says EIO when the last writer is gone
+                break
+            drawn += block
+        process.wait(TIMEOUT_S)
+    os.close(ours)
+    return drawn.decode("utf-8", "surrogateescape").replace("\r\n", "\n")

@@ -211,6 +211,17 @@ def _add_chosen(commands: Any, spoken: str, seen: list[str]) -> None:
     module.add_arguments(parser)
 
 
+def all_parsers(program: str) -> list[Parser]:
+    """The program's own parser, then that of every command in its help."""
+    parsers = [_main_parser(program, [])]
+    for name, command in table.COMMANDS.items():
+        if not command.hidden:
+            commands = _main_parser(program, []).add_subparsers(prog=program)
+            _add_chosen(commands, name, [])
+            parsers.append(commands.choices[name])
+    return parsers
+
+
 # -- what commands build their parsers from ------------------------------------------------------
 
 

@@ -53,6 +53,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "cache": Command("cache", "Manage cache settings.", LOGGED),
     "checkout": Command("checkout", "Checkout data files from cache.", PROJECT | LOCK | LOGGED),
+    "check-ignore": Command(
+        "check_ignore",
+        "Check whether files or directories are excluded due to `.dvcignore`.",
+        PROJECT,
+    ),
     "commit": Command(
         "commit",
         "Record changes to files or directories tracked by DVC by storing the current versions"
@@ -71,6 +76,7 @@ COMMANDS: dict[str, Command] = {
         "failed to get diff - ",
         1,
     ),
+    "completion": Command("completion", "Generate shell tab completion."),
     "pull": Command(
         "pull",
         "Download tracked files or directories from remote storage.",
@@ -143,6 +149,7 @@ COMMANDS: dict[str, Command] = {
         "failed to destroy DVC - ",
         1,
     ),
+    "du": Command("du", "Show disk usage."),
     "git-hook": Command("git_hook", "Run GIT hook.", hidden=True),
     "init": Command(
         "init", "Initialize DVC repository.", prefix="failed to initiate DVC - ", code=1
@@ -156,6 +163,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "remote": Command("remote", "Set up and manage data remotes.", LOGGED),
     "op": Command("op", "Show the log of what commands changed.", PROJECT),
+    "list": Command(
+        "list",
+        "List repository contents, including files and directories tracked by DVC and by Git.",
+        aliases=("ls",),
+    ),
     "root": Command("root", "Return the relative path to the root of the DVC project."),
     "undo": Command(
         "undo", "Put back what the last command changed.", PROJECT | LOCK | LOGGED, "", 1

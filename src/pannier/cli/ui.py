@@ -38,6 +38,11 @@ class Ui:
             _show_any_name(stream)
         self.progress = Bars(self)
 
+    @property
+    def has_colours(self) -> bool:
+        """True when results go to a terminal that wants colours."""
+        return _has_colours(sys.stdout)
+
     # Results
 
     def write(self, text: str = "", end: str = "\n") -> None:

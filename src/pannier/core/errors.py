@@ -29,6 +29,8 @@
     +-- DiskError                     the operating system refused: full, read-only, ...
     |   +-- NoSpace
     +-- GitError
+    +-- SourceError                   another project's repository cannot be reached
+    +-- ListMissing                   the list of files of a directory is nowhere
     +-- TransferFailed                some objects did not arrive
     +-- TransportError                one request to a remote failed for good
     |   +-- NotThere                  no object of that name
@@ -340,6 +342,22 @@ class NoSpace(DiskError):
 
 class GitError(PannierError):
     pass
+
+
+class SourceError(PannierError):
+    """url: of the repository. why: in Git's words, or ours."""
+
+    def __init__(self, url: str, why: str, *, hint: str | None = None) -> None:
+        super().__init__(f"SCM error: Failed to clone repo '{url}': {why}", hint=hint)
+        self.url = url
+
+
+class ListMissing(PannierError):
+    """The list of files of a directory is neither in the cache nor at the remote. path: of it."""
+
+    def __init__(self, path: str, why: str, *, hint: str | None = None) -> None:
+        super().__init__(f"failed to load directory '{path}': {why}", hint=hint)
+        self.path = path
 
 
 class TransferFailed(PannierError):

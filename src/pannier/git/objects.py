@@ -47,13 +47,20 @@ class ObjectReader:
         names: full object names, or those with `^{tree}` behind. All answers are held at once:
         callers ask for some hundred.
         """
+        return self._ask("contents", names)
+
+    def sizes(self, names: Sequence[str]) -> list[int | None]:
+        """The size of each object in bytes, in order; None for one that is not there."""
+        return [None if found is None else int(found[2]) for found in self._ask("info", names)]
+
+    def _ask(self, verb: str, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
         for name in names:
             # A newline in it would begin a command of its own.
             if not is_oid(name.removesuffix("^{tree}")):
                 raise GitError(f"{name!r} is not the name of a Git object")
         with self._lock:
             try:
-                return self._exchange(names)
+                return self._exchange(verb, names)
             except BaseException:
                 self._stop()  # its answers no longer match our questions
                 raise
@@ -62,13 +69,14 @@ class ObjectReader:
         with self._lock:
             self._stop()
 
-    def _exchange(self, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
+    def _exchange(self, verb: str, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
+        """(object, type, bytes) of each; for "info" the bytes are the size in digits."""
         process = self._process or self._start()
         assert process.stdin
         assert process.stdout
         try:
             # git answers only after `flush`, so neither side ever waits with a full pipe.
-            question = "".join(f"contents {name}\n" for name in names) + "flush\n"
+            question = "".join(f"{verb} {name}\n" for name in names) + "flush\n"
             process.stdin.write(question.encode())
             process.stdin.flush()
         except BrokenPipeError:
@@ -82,6 +90,9 @@ class ObjectReader:
                 continue
             if not header.endswith(b"\n") or len(words) != 3:
                 raise self._died(process)
+            if verb == "info":
+                found.append((words[0], words[1], words[2].encode()))
+                continue
             size = int(words[2])
             data = process.stdout.read(size + 1)
             if len(data) != size + 1:
@@ -145,6 +156,14 @@ class Objects:
         """The bytes of each, in order. Raises GitError for one that is missing or no blob."""
         for _, oid, data in self._all(oids, "blob"):
             yield oid, data
+
+    def sizes(self, oids: Iterable[str]) -> dict[str, int | None]:
+        """The size of each object in bytes (a folder's: of its list); None: it is not there."""
+        rest = iter(dict.fromkeys(oids))
+        found: dict[str, int | None] = {}
+        while batch := list(islice(rest, _BATCH)):
+            found.update(zip(batch, self._reader.sizes(batch), strict=True))
+        return found
 
     def root(self, commit: str) -> str:
         """The tree of a commit."""

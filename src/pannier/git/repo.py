@@ -44,6 +44,12 @@ class GitRepo:
         location = locate(path, os.environ)
         return cls(location, os.environ, lazy_fetch=lazy_fetch) if location else None
 
+    @classmethod
+    def bare(cls, git_dir: str, *, lazy_fetch: bool = False) -> GitRepo:
+        """A repository without a work tree; its root is the repository itself."""
+        location = Location(git_dir, git_dir, git_dir, {"GIT_DIR": git_dir})
+        return cls(location, os.environ, lazy_fetch=lazy_fetch)
+
     def close(self) -> None:
         """Ends the process that reads objects; the next question starts another."""
         self._reader.close()

@@ -100,8 +100,12 @@ def _base_dir(level: str) -> str:
 
 def read_level(name: str, dvc_dir: str | None) -> Level:
     path = level_path(name, dvc_dir)
+    return parse_level(name, path, read_text(path))
+
+
+def parse_level(name: str, path: str, text: str) -> Level:
+    """A level out of its text. path: where the text lies, or would: its paths start from there."""
     shown = f".dvc/{path.rpartition('/')[2]}" if name in (REPO, LOCAL) else path
-    text = read_text(path)
     try:
         tree = parse(text) if text else {}
     except ConfigError as error:

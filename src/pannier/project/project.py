@@ -120,7 +120,14 @@ def open_project(start: str) -> Project:
     settings = load_settings(f"{root}/.dvc")
     git = None if settings.flag("core.no_scm") else GitRepo.find(root)
     fsio.set_policy(settings.own("fsync", "batch"))
-    cache_dir = settings.get("cache.dir") or f"{root}/.dvc/cache"
+    return make_project(root, settings, git)
+
+
+def make_project(
+    root: str, settings: Settings, git: GitRepo | None, cache_dir: str | None = None
+) -> Project:
+    """A project out of its parts. cache_dir: instead of the one in its settings."""
+    cache_dir = cache_dir or settings.get("cache.dir") or f"{root}/.dvc/cache"
     statcache = StatCache(_statcache_path(root))
     shared = settings.get("cache.shared") == "group"
     if "://" in cache_dir:
@@ -150,6 +157,15 @@ def _is_common(root: str, cache_dir: str) -> bool:
 
 def _statcache_path(root: str) -> str:
     """In the user's own cache folder: what others could write there would be believed."""
+    return f"{own_cache()}/{token_of(root)}/state.db"
+
+
+def own_cache() -> str:
+    """Our folder in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    token = blake2b(os.fsencode(root), digest_size=12).hexdigest()
-    return f"{base}/pannier/{token}/state.db"
+    return f"{base}/pannier"
+
+
+def token_of(name: str) -> str:
+    """A name of fixed length for a path or a URL, fit for a folder."""
+    return blake2b(os.fsencode(name), digest_size=12).hexdigest()

@@ -190,6 +190,20 @@ class RevisionTree:
                 if mode != SUBMODULE:
                     yield path
 
+    def entries(self, folder: str) -> Tree | None:
+        """What a folder of the project holds: name -> (mode, object); None when it is none.
+
+        Symbolic links on the way to it are not followed.
+        """
+        found = self._find(folder, follow=False)
+        if found is None or found[0] != FOLDER:
+            return None
+        return self.git.objects.trees([found[1]])[found[1]]
+
+    def entry(self, path: str) -> tuple[int, str] | None:
+        """(mode, object) of a path, links not followed; None when it is not there."""
+        return self._find(path, follow=False)
+
     def stage_files(self, skip: Skip | None = None) -> list[str]:
         """Pointers (`*.dvc`) and pipelines (`dvc.yaml`), without those skipped.
 
@@ -202,12 +216,12 @@ class RevisionTree:
         """Every `.dvcignore`, a folder's own before those further in."""
         return [path for path in self._wanted(None) if path.endswith(".dvcignore")]
 
-    def _find(self, path: str) -> tuple[int, str] | None:
+    def _find(self, path: str, *, follow: bool = True) -> tuple[int, str] | None:
         if path.startswith("/"):
             return None
         if self._root is None:
             self._root = self.git.objects.root(self.sha)
-        return self.git.objects.find(self._root, f"{self.subdir}/{path}", follow=True)
+        return self.git.objects.find(self._root, f"{self.subdir}/{path}", follow=follow)
 
     def _project(self) -> str | None:
         """The tree of the project's root; None in a commit that does not have it yet."""
