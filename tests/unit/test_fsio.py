@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import DiskError, NoSpace
-from pannier.disk import clock, fsio
+from pannier.disk import clock, fsio, trees
 
 
 @pytest.fixture
@@ -209,14 +209,14 @@ def test_removing_a_tree_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "tree" / "sub" / "dir-link").symlink_to(tmp_path / "kept")
     (tmp_path / "tree" / "file-link").symlink_to(tmp_path / "kept" / "f")
 
-    fsio.remove_tree(str(tmp_path / "tree"))
+    trees.remove_tree(str(tmp_path / "tree"))
 
     assert ["kept"] == os.listdir(tmp_path)
     assert "x" == (tmp_path / "kept" / "f").read_text()
 
 
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
-    fsio.remove_tree(str(tmp_path / "nowhere"))
+    trees.remove_tree(str(tmp_path / "nowhere"))
 
     assert not fsio.remove_if_there(str(tmp_path / "nowhere"))
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 from typing import TypeAlias
 
 from pannier.core.digest import MD5
+from pannier.core.hashes import md5
 from pannier.disk import faults, fsio
 from pannier.disk.hashing import digest_of_fd
 
@@ -79,7 +79,7 @@ def check_batch(root: str, names: list[str], algorithm: str) -> tuple[bytes, int
                 data = os.read(fd, _AT_ONCE)
                 total += len(data)
                 if plain and len(data) < _AT_ONCE:  # all of it: most objects are small
-                    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                    digest = md5(data).hexdigest()
                 else:
                     os.lseek(fd, 0, os.SEEK_SET)
                     raw, size = digest_of_fd(fd, os.fstat(fd).st_size, algorithm)

@@ -6,15 +6,12 @@ line that a kill or a power loss cut short is the end of the entry; what stands 
 
 from __future__ import annotations
 
-import binascii
-import json
-import re
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from pannier.core.digest import is_object_name
 from pannier.core.path import reason_to_refuse
+from pannier.core.pattern import pattern
 from pannier.core.record import dataclass
 
 VERSION = 1
@@ -26,8 +23,8 @@ _LONGEST = 1 << 28
 
 _NAMES = frozenset({".gitignore", ".dvcignore", "dvc.yaml", "dvc.lock", ".pre-commit-config.yaml"})
 _IN_DVC = frozenset({"config", "config.local", "pannier.toml", "pannier.local.toml", ".gitignore"})
-_KEPT = re.compile(r"[0-9]+\.kept/[0-9]+\Z")
-_HEX = re.compile(r"[0-9a-f]{32}\Z")
+_KEPT = pattern(r"[0-9]+\.kept/[0-9]+\Z")
+_HEX = pattern(r"[0-9a-f]{32}\Z")
 
 
 def is_metadata(path: str) -> bool:
@@ -157,6 +154,8 @@ def hooks_line(change: HooksChange) -> bytes:
 
 
 def _line(value: dict[str, Any]) -> bytes:
+    import json
+
     return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
 
 
@@ -168,6 +167,9 @@ def _packed(data: bytes | None) -> str | dict[str, str] | None:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             pass
+    import binascii
+    import zlib
+
     return {"zlib": binascii.b2a_base64(zlib.compress(data), newline=False).decode("ascii")}
 
 
@@ -176,6 +178,8 @@ def _packed(data: bytes | None) -> str | dict[str, str] | None:
 
 def parse_entry(data: bytes, number: int) -> Entry | None:
     """Reads an entry as far as it is whole; None when not even its first line is."""
+    import zlib
+
     values = _values(data)
     if not values or not isinstance(values[0].get("pannier"), int):
         return None
@@ -206,6 +210,8 @@ def parse_entry(data: bytes, number: int) -> Entry | None:
 
 
 def _values(data: bytes) -> list[dict[str, Any]]:
+    import json
+
     found = []
     for line in data.split(b"\n")[:-1]:
         try:
@@ -246,6 +252,9 @@ def _unpacked(value: Any) -> bytes | None:
         return None
     if isinstance(value, str):
         return value.encode("utf-8")
+    import binascii
+    import zlib
+
     packed = binascii.a2b_base64(value["zlib"])
     stream = zlib.decompressobj()
     data = stream.decompress(packed, _LONGEST)

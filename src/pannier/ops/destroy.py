@@ -7,7 +7,7 @@ import os
 from pannier.core.errors import DiskError
 from pannier.core.events import Progress
 from pannier.core.path import is_inside
-from pannier.disk import fsio
+from pannier.disk import fsio, trees
 from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
@@ -61,7 +61,7 @@ def _remove_own(folder: str) -> None:
             if os.path.islink(path) or not os.path.isdir(path):
                 fsio.remove_if_there(path)
             else:
-                fsio.remove_tree(path)
+                trees.remove_tree(path)
         fsio.rmdir(folder)
         fsio.sync_dir(os.path.dirname(folder))
     except OSError as error:

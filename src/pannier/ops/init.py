@@ -7,7 +7,7 @@ import os
 from pannier.core.errors import ConfigError, PannierError
 from pannier.core.events import Progress
 from pannier.core.record import dataclass
-from pannier.disk import fsio
+from pannier.disk import fsio, trees
 from pannier.formats.config import dump
 from pannier.git.repo import GitRepo
 from pannier.project.settings import load_settings
@@ -106,4 +106,4 @@ def _place(dvc_dir: str, no_scm: bool, progress: Progress) -> None:
     except OSError as error:
         fsio.fail(error, dvc_dir)
     finally:
-        fsio.remove_tree(new)
+        trees.remove_tree(new)

@@ -7,12 +7,12 @@ that was killed goes on where it was. The undo is an entry of the log itself.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 
 from pannier.core.errors import PannierError, UndoRefused
 from pannier.core.events import Progress
+from pannier.core.hashes import md5
 from pannier.core.path import relative
 from pannier.core.record import dataclass, field
 from pannier.disk import fsio
@@ -194,7 +194,7 @@ def _bytes_of(path: str) -> bytes:
 
 
 def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return md5(data).hexdigest()
 
 
 def _report(work: _Work, entry: Entry, cwd: str) -> UndoReport:

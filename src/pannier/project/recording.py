@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import re
 import stat
 import time
 from collections.abc import Callable, Sequence
 
 from pannier.core.errors import ConfigError, DiskError, NotInProject, PannierError
-from pannier.disk import fsio
+from pannier.core.hashes import md5
+from pannier.core.pattern import pattern
+from pannier.disk import fsio, trees
 from pannier.disk.beneath import has_link_parent
 from pannier.formats import oplog
 from pannier.project.config_files import find_root
@@ -30,7 +30,7 @@ DAYS = 14
 ENTRIES = 200
 """The log never holds more: the oldest go."""
 
-_NUMBER = re.compile(r"([0-9]+)(\.kept)?\Z")
+_NUMBER = pattern(r"([0-9]+)(\.kept)?\Z")
 
 
 def folder_of(root: str) -> str:
@@ -297,7 +297,7 @@ def prune(folder: str, known: dict[int, set[str]], days: int, spare: set[int]) -
                 pass
         if f"{number}.kept" in names:
             kept = f"{folder}/{number}.kept"
-            (fsio.unlink if os.path.islink(kept) else fsio.remove_tree)(kept)
+            (fsio.unlink if os.path.islink(kept) else trees.remove_tree)(kept)
         fsio.remove_if_there(f"{folder}/{number}")
 
 
@@ -310,4 +310,4 @@ def _read(path: str) -> tuple[bytes | None, int | None]:
 
 
 def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return md5(data).hexdigest()

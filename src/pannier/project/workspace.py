@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from pannier.core.errors import FileChanged, UnstorableEntries
 from pannier.core.events import Progress
-from pannier.disk import batches, fsio
+from pannier.disk import batches, fsio, trees
 from pannier.disk.batches import EXECUTABLE, LINKED, SETTLED
 from pannier.disk.beneath import Root
 from pannier.disk.link import CANNOT, COPY, HARDLINK, SYMLINK
@@ -200,7 +200,7 @@ def scratch_folder(project: Project, path: str) -> Iterator[str]:
     try:
         yield folder
     finally:
-        fsio.remove_tree(folder)
+        trees.remove_tree(folder)
 
 
 def sweep(project: Project) -> None:
@@ -227,4 +227,4 @@ def _sweep_folders(parent: str, prefix: str) -> None:
     for entry in os.scandir(parent):
         if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
             with suppress(PermissionError):  # another user's run was killed: for them to sweep
-                fsio.remove_tree(entry.path)
+                trees.remove_tree(entry.path)

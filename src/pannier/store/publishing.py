@@ -15,7 +15,7 @@ from types import TracebackType
 
 from pannier.core.errors import DiskError
 from pannier.core.pattern import pattern
-from pannier.disk import batches, fsio
+from pannier.disk import batches, fsio, trees
 from pannier.disk.faults import real_name
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
@@ -67,7 +67,7 @@ class Staging:
         if isinstance(_value, OSError) and str(_value.filename).startswith(self.path):
             _value.filename = real_name(_value.filename)
         with contextlib.suppress(OSError):
-            fsio.remove_tree(self._folder)
+            trees.remove_tree(self._folder)
         self.barrier.close()
         os.close(self._fd)
 
@@ -187,7 +187,7 @@ def sweep(store: Store) -> None:
             continue
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fsio.remove_tree(entry.path)
+            trees.remove_tree(entry.path)
         except OSError:
             pass  # in use, or another user's
         finally:

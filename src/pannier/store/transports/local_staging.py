@@ -13,7 +13,7 @@ import threading
 import time
 
 from pannier.core.digest import MD5
-from pannier.disk import fsio
+from pannier.disk import fsio, trees
 from pannier.disk.hashing import hex_of_file
 
 PARENT = "files/md5"
@@ -114,7 +114,7 @@ class Staging:
                 self._barrier.close()
                 self._barrier = None
                 with contextlib.suppress(OSError):
-                    fsio.remove_tree(self._folder)
+                    trees.remove_tree(self._folder)
 
 
 def _sweep(parent: str) -> None:
@@ -128,4 +128,4 @@ def _sweep(parent: str) -> None:
             if times[0] < oldest:
                 times += [file.stat(follow_symlinks=False).st_mtime for file in os.scandir(entry)]
             if max(times) < oldest:
-                fsio.remove_tree(entry.path)
+                trees.remove_tree(entry.path)
