@@ -88,10 +88,10 @@ def test_later_changes_of_a_file_are_one_change_with_what_was_first() -> None:
 
 
 def test_a_line_of_a_kind_that_is_not_known_is_told_apart() -> None:
-    entry = oplog.parse_entry(HEAD + b'{"trash":"3"}\n', 1)
+    entry = oplog.parse_entry(HEAD + b'{"moon":"3"}\n', 1)
 
     assert entry is not None
-    assert (UnknownChange("trash"),) == entry.changes
+    assert (UnknownChange("moon"),) == entry.changes
 
 
 @pytest.mark.parametrize(

@@ -447,12 +447,12 @@ def test_an_entry_whose_beginning_was_lost_is_passed_over_with_a_warning(inside:
 def test_an_entry_with_a_change_of_another_kind_is_not_half_undone(inside: Inside) -> None:
     inside.dvc("config", "core.autostage", "true")
     with open(inside.root / ".dvc/tmp/pannier/ops/2", "a") as file:
-        file.write('{"trash":"5"}\n')
+        file.write('{"moon":"5"}\n')
 
     done = inside.run("undo")
 
     assert 1 == done.rc
-    assert "'trash'" in done.stderr
+    assert "'moon'" in done.stderr
     assert "autostage" in inside.read(".dvc/config")
 
 

@@ -141,7 +141,9 @@ COMMANDS: dict[str, Command] = {
         "",
         1,
     ),
-    "gc": Command("gc", "Garbage collect unused objects from cache or remote storage.", PROJECT),
+    "gc": Command(
+        "gc", "Garbage collect unused objects from cache or remote storage.", PROJECT | LOGGED
+    ),
     "destroy": Command(
         "destroy",
         "Remove DVC files, local DVC config and data cache.",

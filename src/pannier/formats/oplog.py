@@ -24,6 +24,7 @@ _LONGEST = 1 << 28
 _NAMES = frozenset({".gitignore", ".dvcignore", "dvc.yaml", "dvc.lock", ".pre-commit-config.yaml"})
 _IN_DVC = frozenset({"config", "config.local", "pannier.toml", "pannier.local.toml", ".gitignore"})
 _KEPT = pattern(r"[0-9]+\.kept/[0-9]+\Z")
+_MARK = pattern(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\Z")
 _HEX = pattern(r"[0-9a-f]{32}\Z")
 
 
@@ -90,13 +91,20 @@ class HooksChange:
 
 
 @dataclass(frozen=True, slots=True)
+class TrashChange:
+    """Objects of the cache went to a folder of its trash. mark: the folder's name, a time."""
+
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownChange:
     """A change of a kind that this version does not know."""
 
     kind: str
 
 
-Change: TypeAlias = FileChange | OutputChange | HooksChange | UnknownChange
+Change: TypeAlias = FileChange | OutputChange | HooksChange | TrashChange | UnknownChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,10 @@ def output_line(change: OutputChange) -> bytes:
 
 def hooks_line(change: HooksChange) -> bytes:
     return _line({"hooks": list(change.names), "placed": change.placed})
+
+
+def trash_line(change: TrashChange) -> bytes:
+    return _line({"trash": change.mark})
 
 
 def _line(value: dict[str, Any]) -> bytes:
@@ -292,10 +304,18 @@ def _take_hooks(value: dict[str, Any], changes: list[Change], files: dict[str, i
     changes.append(HooksChange(tuple(map(str, value["hooks"])), bool(value["placed"])))
 
 
+def _take_trash(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
+    mark = str(value["trash"])
+    if not _MARK.match(mark):
+        raise ValueError(mark)
+    changes.append(TrashChange(mark))
+
+
 _KINDS: dict[str, Callable[[dict[str, Any], list[Change], dict[str, int]], None]] = {
     "file": _take_file,
     "output": _take_output,
     "hooks": _take_hooks,
+    "trash": _take_trash,
 }
 
 

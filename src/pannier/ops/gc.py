@@ -22,6 +22,7 @@ from pannier.disk.walk import FIELDS
 from pannier.project.live import Live, live_objects, refuse_lost
 from pannier.project.project import Project, open_project
 from pannier.project.roots import Roots, Scope, collect_roots
+from pannier.project.trashed import bring_back, trash_marks
 from pannier.store import reuse, trash
 from pannier.store.objects import Store
 from pannier.store.remote import Remote
@@ -300,6 +301,8 @@ def _carry_out(
         if not options.now:
             report.emptied += _empty([store], clock_ns - kept_ns, progress)
         mark = mark or _new_mark(stores, clock_ns)
+        if plan.total and project.recording is not None and not options.now:
+            project.recording.trash(mark)
         task = progress.task("Removing unused objects", plan.total)
         report.trashed += trash.take_out(store, plan, mark, task)
         task.close()
@@ -337,21 +340,11 @@ def empty_trash(project: Project, wait: bool, progress: Progress) -> int:
 def undo(project: Project, wait: bool, progress: Progress) -> UndoReport:
     """Brings back what the last gc took away. Raises PannierError when there is nothing."""
     with project.lock(wait):
-        stores = (project.store, project.legacy)
-        mark = max((mark for store in stores for mark in trash.marks(store)), default=None)
+        mark = max(trash_marks(project), default=None)
         if mark is None:
             raise PannierError(
                 "there is nothing to bring back: the trash is empty",
                 hint="'dvc fetch' brings what a remote has",
             )
-        restored = there = 0
-        for store in stores:
-            if mark not in trash.marks(store):
-                continue
-            store.hold()
-            task = progress.task("Bringing back", len(trash.names_in(store, mark)))
-            done = trash.bring_back(store, mark, task)
-            task.close()
-            restored += done.restored
-            there += done.there
-        return UndoReport(mark, restored, there)
+        done = bring_back(project, mark, progress)
+        return UndoReport(mark, done.restored, done.there)

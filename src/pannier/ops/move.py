@@ -16,6 +16,7 @@ from pannier.core.errors import (
 )
 from pannier.core.events import Progress
 from pannier.core.path import is_inside, is_within, join, reason_to_refuse, relative
+from pannier.core.plan import CheckoutPlan
 from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Dep, Stage
 from pannier.disk import fsio
@@ -26,7 +27,9 @@ from pannier.formats.entries import reason_against_output
 from pannier.ops.tracking import ignore_in_git, read_bytes, show_to_git, stage_in_git
 from pannier.project import snapshot as snapshots
 from pannier.project.index import Index, OutRef, load_index
+from pannier.project.keeping import record_change, record_removal
 from pannier.project.project import Project
+from pannier.project.snapshot import DIRECTORY, FILE, Snapshot
 from pannier.project.targets import root_relative
 from pannier.project.workspace import sweep
 
@@ -244,6 +247,7 @@ def _move_data(project: Project, plan: _Plan, progress: Progress) -> None:
     source, target = project.absolute(plan.source), project.absolute(plan.target)
     if os.path.lexists(source):
         known = snapshots.look(project, plan.source, _algorithm(plan), progress)
+        _record(project, plan, known, progress)
         with Root(project.root) as root:
             root.place(source, plan.target)
         snapshots.follow(project, known, plan.target, progress)
@@ -252,6 +256,20 @@ def _move_data(project: Project, plan: _Plan, progress: Progress) -> None:
         return
     for folder in dict.fromkeys((os.path.dirname(target), os.path.dirname(source))):
         fsio.sync_dir(folder)
+
+
+def _record(project: Project, plan: _Plan, known: Snapshot, progress: Progress) -> None:
+    """Tells the operation log, unless that would mean to read all of the data first."""
+    if project.recording is None or known.kind not in (FILE, DIRECTORY):
+        return
+    if any(source.unknown() for source in snapshots.load_sources(project, known)):
+        return
+    snapshots.measure_entries(project, known, progress)
+    place = snapshots.look(project, plan.target, known.algorithm, progress)
+    create = list(known.entries().items())
+    whole = known.digest.hex if known.digest is not None else None
+    record_change(project, place, CheckoutPlan(create=create), whole)
+    record_removal(project, known)
 
 
 def _algorithm(plan: _Plan) -> str:

@@ -22,6 +22,7 @@ from pannier.formats.oplog import (
     FileChange,
     HooksChange,
     OutputChange,
+    TrashChange,
     UnknownChange,
 )
 from pannier.git.repo import GitRepo
@@ -31,6 +32,7 @@ from pannier.project.journal import Journal
 from pannier.project.project import Project
 from pannier.project.restore import Restore, drop_kept, plan_restore, restore
 from pannier.project.snapshot import ABSENT, DIRECTORY
+from pannier.project.trashed import bring_back, objects_in_trash, trash_marks
 from pannier.project.workspace import sweep
 
 
@@ -46,12 +48,14 @@ class UndoOptions:
 
 @dataclass(slots=True)
 class UndoReport:
-    """What became of paths, as the user sees them; directories end in '/'."""
+    """What became of paths, as the user sees them; directories end in '/'. objects: that came back
+    from the cache's trash."""
 
     entry: Entry
     added: list[str] = field(default_factory=list)
     modified: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    objects: int = 0
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ class _Work:
     files: list[tuple[FileChange, bytes | None]] = field(default_factory=list)
     outputs: list[Restore] = field(default_factory=list)
     hooks: list[HooksChange] = field(default_factory=list)
+    trash: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
 
@@ -78,9 +83,12 @@ def undo(project: Project, options: UndoOptions, progress: Progress) -> UndoRepo
         raise UndoRefused(named(entry), shown, lost)
     report = _report(work, entry, options.cwd)
     if options.dry:
+        report.objects = sum(objects_in_trash(project, mark) for mark in work.trash)
         return report
     if project.recording is not None:
         project.recording.undoing(entry.number, again)
+    for mark in work.trash:
+        report.objects += bring_back(project, mark, progress).restored
     for output in reversed(work.outputs):
         restore(project, journal.folder, output, progress)
     for change, _ in reversed(work.files):
@@ -131,6 +139,8 @@ def _look(
             _look_at_file(project, change, work)
         elif isinstance(change, OutputChange):
             outputs.setdefault(change.path, []).append(change)
+        elif isinstance(change, TrashChange):
+            work.trash += [change.mark] if change.mark in trash_marks(project) else []
         elif isinstance(change, HooksChange):
             _look_at_hooks(project, change, work)
         elif isinstance(change, UnknownChange):

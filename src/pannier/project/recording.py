@@ -116,6 +116,10 @@ class Recording:
     def hooks(self, change: oplog.HooksChange) -> None:
         self._append(oplog.hooks_line(change))
 
+    def trash(self, mark: str) -> None:
+        """For the moment before objects of the cache go to a folder of its trash."""
+        self._append(oplog.trash_line(oplog.TrashChange(mark)))
+
     def keep_folder(self) -> str | None:
         """The folder for bytes that this command takes away and nobody else has.
 

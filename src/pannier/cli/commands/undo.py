@@ -30,7 +30,9 @@ def run(ctx: Context, opts: Options) -> int:
     for letter, names in lines:
         for name in names:
             ctx.ui.write(f"{letter}\t{name}".expandtabs())
-    if not any(names for _, names in lines):
+    if report.objects:
+        ctx.ui.write(f"Brought back {report.objects} objects of the cache.")
+    if not any(names for _, names in lines) and not report.objects:
         ctx.ui.write(f"Nothing is left to undo of {named(report.entry)}.")
     else:
         ctx.ui.write(f"{'Would undo' if opts.dry else 'Undid'} {named(report.entry)}.")
