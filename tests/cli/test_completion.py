@@ -49,7 +49,11 @@ def in_bash(folder: Path, *lines: tuple[str, ...]) -> list[list[str]]:
 def help_options(*words: str) -> set[str]:
     with pytest.raises(args.HelpWanted) as wanted:
         args.parse([*words, "--help"], "dvc")
-    return set(re.findall(r"(?m)^  +(?:(-\w)(?: \S+)?, )?(--[a-z][a-z-]*)", str(wanted.value)))
+    return set(
+        re.findall(
+            r"(?m)^  +(?:(-\w)(?: [^-\n]\S*(?: \.\.\.\])?)?, )?(--[a-z][a-z-]*)", str(wanted.value)
+        )
+    )
 
 
 def every_node() -> Iterator[Node]:

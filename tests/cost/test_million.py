@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,18 +32,29 @@ def make_files(root: Path, count: int) -> None:
         os.close(folder_fd)
 
 
+# A process keeps the peak of the one that it was started from: so an empty Python starts it.
+LAUNCHER = """
+import os, sys
+null = os.open(os.devnull, os.O_WRONLY)
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ,
+                      file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
+_, status, used = os.wait4(pid, 0)
+print(os.waitstatus_to_exitcode(status), used.ru_maxrss)
+"""
+
+
 def peak_bytes(root: Path, *args: str) -> int:
     """The most memory that one process of the command had at a time."""
-    process = subprocess.Popen(
-        [our_program().path, *args],
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", LAUNCHER, our_program().path, *args],
         cwd=root,
         env={**os.environ, "XDG_CACHE_HOME": f"{root}/xdg"},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
     )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return used.ru_maxrss * 1024
+    code, peak = map(int, done.stdout.split())
+    assert code == 0
+    return peak * 1024
 
 
 def add_and_checkout(root: Path, count: int) -> tuple[int, int]:
@@ -62,19 +73,16 @@ def roomy(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_measure_measures(tmp_path: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-
-    assert 10 << 20 < peak_bytes(tmp_path, "version") < 200 << 20
-    assert before >= 0
+    assert 10 << 20 < peak_bytes(tmp_path, "version") < 60 << 20
 
 
-def test_memory_grows_by_less_than_700_bytes_a_file(tmp_path: Path) -> None:
+def test_memory_grows_by_less_than_800_bytes_a_file(tmp_path: Path) -> None:
     """From 20,000 files to 60,000: everything that is there anyway is left out."""
     few = add_and_checkout(tmp_path / "few", 20_000)
     many = add_and_checkout(tmp_path / "many", 60_000)
 
     grown = [(more - less) / 40_000 for less, more in zip(few, many, strict=True)]
-    assert max(grown) <= 700, f"bytes a file, add and checkout: {grown}"
+    assert max(grown) <= 800, f"bytes a file, add and checkout: {grown}"
 
 
 @pytest.mark.long
@@ -89,4 +97,4 @@ def test_a_million_files_fit_into_a_gibibyte(roomy: Path) -> None:
     grown = [(more - less) / (count * 0.9) for less, more in zip(few, many, strict=True)]
     print(f"peaks {few} {many}, bytes a file from a tenth on: {grown}")
     assert max(many) <= GIB, f"peaks of add and checkout: {many}"
-    assert max(grown) <= 700, f"bytes a file, add and checkout: {grown}"
+    assert max(grown) <= 800, f"bytes a file, add and checkout: {grown}"

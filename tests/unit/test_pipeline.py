@@ -97,6 +97,7 @@ stages:
         frozen=True,
         always_changed=True,
         desc="learns",
+        meta={"owner": "me"},
     )
 
     assert expected == only(text, params_yaml="lr: 0.1\n")

@@ -73,12 +73,6 @@ def test_a_file_named_by_the_repository_does_not_count(option: str, value: str) 
     read_options(config(protected=(option,), **{option: value}))
 
 
-@pytest.mark.parametrize("option", ["acl", "grant_read", "grant_full_control"])
-def test_what_cannot_be_sent_is_never_dropped(option: str) -> None:
-    with pytest.raises(ConfigError, match=f"'{option}'"):
-        read_options(config(**{option: "x"}))
-
-
 @pytest.mark.parametrize(
     "options",
     [

@@ -52,12 +52,12 @@ COMMANDS: dict[str, Command] = {
         "add", "Track data files or directories with DVC.", PROJECT | LOCK | LOGGED, "", 1
     ),
     "cache": Command("cache", "Manage cache settings.", LOGGED),
-    "checkout": Command("checkout", "Checkout data files from cache.", PROJECT | LOCK | LOGGED),
     "check-ignore": Command(
         "check_ignore",
         "Check whether files or directories are excluded due to `.dvcignore`.",
         PROJECT,
     ),
+    "checkout": Command("checkout", "Checkout data files from cache.", PROJECT | LOCK | LOGGED),
     "commit": Command(
         "commit",
         "Record changes to files or directories tracked by DVC by storing the current versions"
@@ -66,17 +66,9 @@ COMMANDS: dict[str, Command] = {
         "failed to commit{targets} - ",
         1,
     ),
+    "completion": Command("completion", "Generate shell tab completion."),
     "config": Command("config", "Get or set config options.", LOGGED, level=True),
     "data": Command("data", "Commands related to data management.", PROJECT),
-    "diff": Command(
-        "diff",
-        "Show added, modified, or deleted data between commits in the DVC repository, or between a"
-        " commit and the workspace.",
-        PROJECT,
-        "failed to get diff - ",
-        1,
-    ),
-    "completion": Command("completion", "Generate shell tab completion."),
     "pull": Command(
         "pull",
         "Download tracked files or directories from remote storage.",
@@ -98,28 +90,29 @@ COMMANDS: dict[str, Command] = {
         "failed to fetch data from the cloud - ",
         1,
     ),
-    "remove": Command(
-        "remove",
-        "Remove stages from dvc.yaml and/or stop tracking files or directories.",
-        PROJECT | LOCK | LOGGED,
+    "status": Command(
+        "status",
+        "Show changed stages, compare local cache and a remote storage.",
+        PROJECT,
         "",
         1,
-        aliases=("rm",),
     ),
-    "move": Command(
-        "move",
-        "Rename or move a DVC controlled data file or a directory.",
-        PROJECT | LOCK | LOGGED,
-        "failed to move '{opts.src}' -> '{opts.dst}' - ",
-        1,
-        aliases=("mv",),
-    ),
-    "unprotect": Command(
-        "unprotect",
-        "Unprotect tracked files or directories (when hardlinks or symlinks have been enabled"
-        " with `dvc config cache.type`).",
+    "destroy": Command(
+        "destroy",
+        "Remove DVC files, local DVC config and data cache.",
         PROJECT | LOCK,
+        "failed to destroy DVC - ",
+        1,
     ),
+    "diff": Command(
+        "diff",
+        "Show added, modified, or deleted data between commits in the DVC repository, or between a"
+        " commit and the workspace.",
+        PROJECT,
+        "failed to get diff - ",
+        1,
+    ),
+    "du": Command("du", "Show disk usage."),
     "freeze": Command(
         "freeze",
         "Freeze stages or .dvc files.",
@@ -134,25 +127,9 @@ COMMANDS: dict[str, Command] = {
         "failed to unfreeze '{target}' - ",
         1,
     ),
-    "status": Command(
-        "status",
-        "Show changed stages, compare local cache and a remote storage.",
-        PROJECT,
-        "",
-        1,
-    ),
     "gc": Command(
         "gc", "Garbage collect unused objects from cache or remote storage.", PROJECT | LOGGED
     ),
-    "destroy": Command(
-        "destroy",
-        "Remove DVC files, local DVC config and data cache.",
-        PROJECT | LOCK,
-        "failed to destroy DVC - ",
-        1,
-    ),
-    "du": Command("du", "Show disk usage."),
-    "git-hook": Command("git_hook", "Run GIT hook.", hidden=True),
     "init": Command(
         "init", "Initialize DVC repository.", prefix="failed to initiate DVC - ", code=1
     ),
@@ -163,21 +140,44 @@ COMMANDS: dict[str, Command] = {
         prefix="failed to install DVC Git hooks - ",
         code=1,
     ),
-    "remote": Command("remote", "Set up and manage data remotes.", LOGGED),
-    "op": Command("op", "Show the log of what commands changed.", PROJECT),
     "list": Command(
         "list",
         "List repository contents, including files and directories tracked by DVC and by Git.",
         aliases=("ls",),
     ),
+    "move": Command(
+        "move",
+        "Rename or move a DVC controlled data file or a directory.",
+        PROJECT | LOCK | LOGGED,
+        "failed to move '{opts.src}' -> '{opts.dst}' - ",
+        1,
+        aliases=("mv",),
+    ),
+    "remote": Command("remote", "Set up and manage data remotes.", LOGGED),
+    "remove": Command(
+        "remove",
+        "Remove stages from dvc.yaml and/or stop tracking files or directories.",
+        PROJECT | LOCK | LOGGED,
+        "",
+        1,
+        aliases=("rm",),
+    ),
     "root": Command("root", "Return the relative path to the root of the DVC project."),
-    "undo": Command(
-        "undo", "Put back what the last command changed.", PROJECT | LOCK | LOGGED, "", 1
+    "unprotect": Command(
+        "unprotect",
+        "Unprotect tracked files or directories (when hardlinks or symlinks have been enabled"
+        " with `dvc config cache.type`).",
+        PROJECT | LOCK,
     ),
     "version": Command(
         "version",
         "Display the DVC version and system/environment information.",
         aliases=("doctor",),
+    ),
+    "git-hook": Command("git_hook", "Run GIT hook.", hidden=True),
+    "op": Command("op", "Show the log of what commands changed.", PROJECT),
+    "undo": Command(
+        "undo", "Put back what the last command changed.", PROJECT | LOCK | LOGGED, "", 1
     ),
 }
 
