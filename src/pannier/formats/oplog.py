@@ -41,6 +41,11 @@ def is_metadata(path: str) -> bool:
     return name in _NAMES or (name.endswith(".dvc") and name != ".dvc")
 
 
+def is_config(path: str) -> bool:
+    """True for the project's config files, the only metadata that may hold secrets."""
+    return path in (".dvc/config", ".dvc/config.local")
+
+
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """A file of metadata. was: its bytes before, None when there was none; mode: its mode then.

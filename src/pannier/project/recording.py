@@ -21,6 +21,7 @@ from pannier.core.pattern import pattern
 from pannier.disk import fsio, trees
 from pannier.disk.beneath import has_link_parent
 from pannier.formats import oplog
+from pannier.formats.config_secrets import surely_holds_no_secret
 from pannier.project.config_files import find_root
 from pannier.project.settings import Settings, load_settings
 
@@ -94,8 +95,8 @@ class Recording:
         if not oplog.is_metadata(inner):
             return
         was, mode = _read(path)
-        if was == data:
-            return
+        if was == data or (was and oplog.is_config(inner) and not surely_holds_no_secret(was)):
+            return  # a secret is kept nowhere, so not in this log either
         now = None if data is None else _md5(data)
         if inner not in self._last:
             self._append(oplog.file_line(inner, was, mode, now))

@@ -1,0 +1,34 @@
+"""Whether a config file holds a secret, for those who would keep a copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pannier.core.errors import ConfigError
+from pannier.formats.config import parse
+from pannier.formats.config_schema import SECRETS, validate
+
+
+def surely_holds_no_secret(data: bytes) -> bool:
+    """True for a valid file of known options, none of them secret, no URL with more than a place.
+
+    In doubt false: a value that is not understood may be a password in the wrong line.
+    """
+    try:
+        tree = parse(data.decode("utf-8"))
+        if validate(tree):
+            return False
+    except (UnicodeDecodeError, ConfigError):
+        return False
+    return not any(
+        option in SECRETS or "@" in value or "?" in value for option, value in _leaves(tree)
+    )
+
+
+def _leaves(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value)
+        else:
+            yield name.lower(), str(value)
