@@ -14,7 +14,7 @@ from tests.support.oracle import Oracle
 from tests.support.programs import Program, git
 from tests.support.project import make_project, objects
 
-SEEDS = range(4)
+SEEDS = range(2)
 LONG_SEEDS = range(1000, 1150)
 STEPS = 5
 

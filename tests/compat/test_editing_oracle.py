@@ -12,6 +12,7 @@ import pytest
 from tests.support.oracle import Oracle
 from tests.support.programs import Program
 from tests.support.project import Project
+from tests.support.sampling import some_of
 from tests.support.twins import Twins, make_twins
 
 PIPELINE = """\
@@ -109,7 +110,7 @@ MOVES = [
 ]
 
 
-@pytest.mark.parametrize("moves", MOVES, ids=lambda moves: " ".join(map(">".join, moves)))
+@pytest.mark.parametrize("moves", some_of(MOVES), ids=lambda moves: " ".join(map(">".join, moves)))
 def test_a_move_leaves_what_dvc_leaves(moves: list[tuple[str, str]], twins: Twins) -> None:
     tracked(twins)
 
@@ -188,7 +189,7 @@ REMOVALS = [
 ]
 
 
-@pytest.mark.parametrize("targets", REMOVALS, ids=" ".join)
+@pytest.mark.parametrize("targets", some_of(REMOVALS), ids=" ".join)
 def test_a_removal_leaves_what_dvc_leaves(targets: list[str], twins: Twins) -> None:
     tracked(twins)
     with_pipeline(twins)
@@ -237,7 +238,7 @@ FREEZES = [
 ]
 
 
-@pytest.mark.parametrize("targets", FREEZES, ids=" ".join)
+@pytest.mark.parametrize("targets", some_of(FREEZES), ids=" ".join)
 def test_a_frozen_stage_is_written_as_dvc_writes_it(targets: list[str], twins: Twins) -> None:
     tracked(twins)
     with_pipeline(twins)
@@ -424,7 +425,7 @@ MERGES: dict[str, tuple[dict[str, bytes | None], dict[str, bytes | None]]] = {
 }
 
 
-@pytest.mark.parametrize("merge", MERGES)
+@pytest.mark.parametrize("merge", some_of(list(MERGES)))
 def test_the_driver_merges_folders_file_by_file(merge: str, twins: Twins) -> None:
     tracked(twins)
     twins.touch("keep the ancestor", lambda b: (b / "repo/anc").write_bytes(pointer(b)) and None)
