@@ -14,6 +14,7 @@ from tests.support.programs import Program
 from tests.support.project import Project
 from tests.support.sampling import some_of
 from tests.support.twins import Twins, make_twins
+from tests.support.wanted import is_wanted
 
 PIPELINE = """\
 vars:
@@ -182,7 +183,6 @@ REMOVALS = [
     ["d"],
     ["d/x"],
     ["group"],
-    ["spoken"],
     ["dvc.yaml:nothing"],
     ["nodir/dvc.yaml:x"],
     [],
@@ -195,6 +195,19 @@ def test_a_removal_leaves_what_dvc_leaves(targets: list[str], twins: Twins) -> N
     with_pipeline(twins)
 
     twins.dvc("remove", *targets)
+
+
+def test_a_stage_that_cannot_be_removed_is_left_whole(twins: Twins) -> None:
+    assert is_wanted("remove-all-or-nothing")
+    tracked(twins)
+    with_pipeline(twins)
+
+    theirs, ours = (side.run("remove", "spoken") for side in (twins.theirs, twins.ours))
+
+    assert [1, 1] == [theirs.rc, ours.rc]
+    assert theirs.stderr.splitlines()[0] == ours.stderr.splitlines()[0]
+    assert {} == twins.ours.index()
+    assert "git status:  M .gitignore" in twins.theirs.index()
 
 
 def test_without_a_pipeline_a_removal_answers_as_dvc(twins: Twins) -> None:

@@ -324,8 +324,8 @@ def _updated_directory(
     if name == recorded.hex and recorded.algorithm == MD5:
         return recorded, task.out.meta  # nothing changed
     # Only for one new file the sum is known: of what is replaced nothing tells the size, and DVC
-    # leaves the sum out then.
+    # leaves the sum out then, and after a sum of nothing.
     before, size = task.out.meta.size_bytes, None
-    if len(new) == len(old) + 1 and look.kind == snapshots.FILE and before is not None:
+    if len(new) == len(old) + 1 and look.kind == snapshots.FILE and before:
         size = before + (look.meta.size_bytes or 0)
     return Digest(recorded.algorithm, name), Meta(size, len(new))

@@ -189,9 +189,11 @@ class _Rewriter:
         fresh: dict[str, list[Stage]] = {}
         for stage in stages:
             try:
-                fresh.setdefault(stage.file, []).append(self._renewed(stage))
+                renewed_stage = self._renewed(stage)
             except _Unknown as why:
                 self._report.left.append((stage.address, str(why)))
+            else:
+                fresh.setdefault(stage.file, []).append(renewed_stage)
         for file, renewed in fresh.items():
             # First, as in `add`: a killed run finds the stage by its old form again.
             refs = [ref for stage in renewed for ref in outs_of(stage)]
