@@ -301,7 +301,10 @@ def test_what_somebody_planted_in_the_place_of_an_object_is_not_used(
     assert [] == [p for p, d in given.data().items() if FIRST.get(p.removeprefix("repo/")) != d]
     if command in ("checkout", "push"):
         assert done.rc != 0
-    if plant == "a folder" and done.rc:
+    if plant == "a folder" and command == "push" and not manifest:
+        assert f"Missing cache files:\nmd5: {name}\n" in done.stderr  # a folder is no object
+        assert name not in given.objects("remote/files/md5")
+    elif plant == "a folder" and done.rc:
         assert [] == told(done)  # it is Bert's, and cannot be moved away
     elif command.startswith("add"):
         assert done.rc == 0, str(done)

@@ -95,7 +95,7 @@ def test_after_the_undo_of_an_add_a_checkout_leaves_the_data_alone(empty: Inside
         ("config", "pannier.jobs", "3"),
         ("config", "--local", "pannier.jobs", "3"),
         ("remote", "add", "-d", "far", "/far"),
-        ("remote", "modify", "--local", "near", "password", "secret-word"),
+        ("remote", "modify", "--local", "near", "user", "me"),
         ("remote", "rename", "near", "nearer"),
         ("remote", "remove", "near"),
         ("remote", "default", "near"),
@@ -409,8 +409,27 @@ def test_secrets_are_masked_in_the_log(inside: Inside) -> None:
     assert "remote modify --local near password ***" in said
 
 
+@pytest.mark.parametrize("before", [None, "user", "password"])
+def test_a_settings_file_with_a_secret_is_not_in_the_log_and_is_left_as_it_is(
+    inside: Inside, before: str | None
+) -> None:
+    """Nor does an undo then mean the command before it."""
+    inside.dvc("remote", "add", "-q", "near", "ssh://host/near")
+    if before:
+        inside.dvc("remote", "modify", "--local", "near", before, "former-word")
+    inside.dvc("remote", "modify", "--local", "near", "password", "secret-word")
+    changed = seen(inside)
+
+    said = inside.dvc("undo").stdout
+
+    assert changed == seen(inside)
+    assert "Nothing is left to undo of" in said
+    assert "(remote modify --local near password ***)" in said
+    entry = inside.root / ".dvc/tmp/pannier/ops" / ("4" if before else "3")
+    assert b'"file"' not in entry.read_bytes()
+
+
 def test_the_log_is_for_its_owners_eyes(inside: Inside) -> None:
-    """It holds what settings were, passwords included."""
     inside.dvc("remote", "add", "-q", "near", "/near")
 
     assert 0o600 == (inside.root / ".dvc/tmp/pannier/ops/2").stat().st_mode & 0o777

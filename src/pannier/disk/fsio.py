@@ -105,6 +105,9 @@ def write_atomic(
             write_atomic(path, data, mode=mode)
             return
         sync_dir(folder)
+    except DiskError:  # of whoever was told, and objects
+        _discard(temporary)
+        raise
     except OSError as error:
         _discard(temporary)
         fail(error, path)

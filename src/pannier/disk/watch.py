@@ -13,7 +13,10 @@ from typing import Protocol
 
 class Watcher(Protocol):
     def file_changes(self, path: str, data: bytes | None) -> None:
-        """path (absolute) is about to hold data; None: to be removed. Must not raise."""
+        """path (absolute) is about to hold data; None: to be removed.
+
+        Raises DiskError when the change must not be made.
+        """
         ...
 
 

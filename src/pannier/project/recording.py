@@ -3,7 +3,8 @@
 It comes into being with the first change, is on disk before it, and is closed after the last; a
 command that changes nothing leaves none. Files of metadata are recorded as they are written
 (pannier.disk.watch), outputs by pannier.project.keeping. A log that cannot be written is a warning
-and stops no work but such as destroys what is nowhere else.
+and stops no work but such as destroys what is nowhere else, and undo: without its entry, the same
+command once more would put back what another one did.
 """
 
 from __future__ import annotations
@@ -95,8 +96,13 @@ class Recording:
         if not oplog.is_metadata(inner):
             return
         was, mode = _read(path)
-        if was == data or (was and oplog.is_config(inner) and not surely_holds_no_secret(was)):
-            return  # a secret is kept nowhere, so not in this log either
+        if was == data:
+            return
+        if oplog.is_config(inner) and not all(
+            map(surely_holds_no_secret, filter(None, (was, data)))
+        ):
+            self._begin()  # the entry shows the command; a secret is kept nowhere, so not here
+            return
         now = None if data is None else _md5(data)
         if inner not in self._last:
             self._append(oplog.file_line(inner, was, mode, now))
@@ -212,7 +218,7 @@ class Recording:
                 self._flush()
             fsio.write_all(self._fd, oplog.end_line(ended), self._path)
         except OSError as error:
-            self._give_up(error)
+            self._give_up(error, failed=ended == "failed")
 
     @property
     def _path(self) -> str:
@@ -270,7 +276,11 @@ class Recording:
             days = None
         return DAYS if days is None else days
 
-    def _give_up(self, error: OSError | DiskError) -> None:
+    def _give_up(self, error: OSError | DiskError, *, failed: bool = False) -> None:
+        """Nothing more is written. failed: the command ends with an error of its own anyway.
+
+        Raises the error in an undo: it must not go on unseen.
+        """
         if isinstance(error, OSError):
             error = fsio.disk_error(error, error.filename or folder_of(str(self._root)))
         self._off, self._failure = True, error
@@ -280,6 +290,8 @@ class Recording:
             if not self._begun:
                 with contextlib.suppress(OSError):
                     fsio.unlink(self._path)
+        if self._undoes is not None and not failed:
+            raise error
         self._warn(f"'undo' will not know what this command changes: {error}")
 
 
