@@ -84,3 +84,14 @@ def test_a_disk_that_fails_at_any_point_is_told_and_leaves_the_old_state(
     verdict = try_errors(trial, fault, list(range(1, trial.points + 1)))
 
     assert [] == verdict.found
+
+
+def test_an_undo_whose_entry_cannot_be_written_is_an_error(base: Path, runs: Runs) -> None:
+    """Else the same command again would put back what another one did."""
+    trial = prepare(SCENES["undo, of an add"], base, runs, "copy")
+    log = [n for n, step in enumerate(trial.log, 1) if "pannier/ops/" in " ".join(step)]
+
+    done = [trial.at(f"error@{number}:EIO") for number in log]
+
+    assert any(one.rc > 0 for one in done)
+    assert [] == [str(one) for one in done if "will not know" in one.stderr]
