@@ -10,6 +10,7 @@ import pytest
 from tests.support.oracle import Oracle
 from tests.support.programs import Program
 from tests.support.project import Project, make_project
+from tests.support.project import objects as stored
 
 CHANGES: dict[str, dict[str, str]] = {
     "new file": {"data/new": "new\n"},
@@ -22,11 +23,8 @@ CHANGES: dict[str, dict[str, str]] = {
 
 
 def objects(project: Project) -> dict[str, bytes]:
-    return {
-        "".join(path.parts[-2:]): path.read_bytes()
-        for path in project.cache.rglob("*")
-        if path.is_file() and "tmp" not in path.relative_to(project.cache).parts
-    }
+    """By the name in full, without what lies beside them."""
+    return {"".join(Path(at).parts[-2:]): data for at, data in stored(project.cache).items()}
 
 
 @pytest.fixture(params=["cache", "remote"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import project as projects
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, git
 from tests.support.project import Project, make_project
@@ -30,7 +31,8 @@ def both(twins: Twins, prepare: Callable[[Project], None]) -> None:
 
 
 def objects(root: Path) -> list[Path]:
-    return [p for p in root.rglob("*") if p.is_file() and "tmp" not in p.relative_to(root).parts]
+    """The objects' files in a cache or remote, without what lies beside them."""
+    return [root / name for name in projects.objects(root)]
 
 
 def test_adding_several_targets_is_all_or_nothing(twins: Twins) -> None:
