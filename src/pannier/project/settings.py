@@ -243,7 +243,14 @@ def _secrets_of(section: Tree) -> set[str]:
     user = section.get("user") or section.get("username")
     pairs = {f"{user}:{secret}" for secret in secrets} if isinstance(user, str) else set()
     urls = {as_text(section[o]) for o in section.keys() & {"url", "endpointurl", "proxy_to"}}
-    return secrets | pairs | {url for url in urls if "@" in url and "://" in url}
+    return secrets | pairs | {url for url in urls if _holds_password(url)}
+
+
+def _holds_password(url: str) -> bool:
+    """True for `user:password@`, and for what may be a token before the host of a web address."""
+    scheme, _, rest = url.partition("://")
+    userinfo, at, _ = rest.partition("/")[0].rpartition("@")
+    return bool(at) and (":" in userinfo or scheme.startswith(("http", "webdav")))
 
 
 def split_key(key: str) -> tuple[str, ...]:
