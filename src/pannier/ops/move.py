@@ -33,6 +33,8 @@ from pannier.project.snapshot import DIRECTORY, FILE, Snapshot
 from pannier.project.targets import root_relative
 from pannier.project.workspace import sweep
 
+_READ_FOR_LOG_BYTES = 64 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class MoveOptions:
@@ -259,10 +261,15 @@ def _move_data(project: Project, plan: _Plan, progress: Progress) -> None:
 
 
 def _record(project: Project, plan: _Plan, known: Snapshot, progress: Progress) -> None:
-    """Tells the operation log, unless that would mean to read all of the data first."""
+    """Tells the operation log, unless that would mean to read much data first."""
     if project.recording is None or known.kind not in (FILE, DIRECTORY):
         return
-    if any(source.unknown() for source in snapshots.load_sources(project, known)):
+    unread = sum(
+        source.folder.key(index)[2]
+        for source in snapshots.load_sources(project, known)
+        for index in source.unknown()
+    )
+    if unread > _READ_FOR_LOG_BYTES:
         return
     snapshots.measure_entries(project, known, progress)
     place = snapshots.look(project, plan.target, known.algorithm, progress)
