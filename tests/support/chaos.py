@@ -144,10 +144,10 @@ class Chaos:
         damage = None if by_dvc else self.chance.choice((None, None, None, "damage"))
         full = self._small and not by_dvc and self.chance.random() < 0.15
         room_kib = self.chance.choice((0, 4, 16, 64, 256, 700))
+        self._look()  # before the damage: a symlink to a damaged object is not what the user had
         if damage:
             self._damage()
         self.told += [f"{job}{' by DVC' if by_dvc else ''}" for job in jobs]
-        self._look()
         pointers = self._pointers()
         if by_dvc:
             ended = [self._run_dvc(jobs[0])]
@@ -300,7 +300,7 @@ class Chaos:
         cache = self._objects("cache")
         for key, data in after.items():
             if data != before.get(key):
-                found += [f"{key}: {line}" for line in _lacking(data, cache | good)]
+                found += [f"{key}: {line}" for line in _lacking(data, cache | good, good)]
         if not by_dvc:
             given_up = {
                 (job.project, target)
@@ -341,7 +341,7 @@ class Chaos:
         if done.rc != 0 or any(other is not job and other.project == job.project for other in jobs):
             return
         verb = job.words[0]
-        here, there = self._objects("cache"), self._objects("remote")
+        here, there, good = self._objects("cache"), self._objects("remote"), self._good()
         for target in job.targets:
             data = after.get((job.project, target))
             if data is None:
@@ -350,9 +350,9 @@ class Chaos:
                 continue
             # A checkout of what is in place already, as DVC's, does not ask the cache.
             if verb in ("add", "commit", "fetch", "pull"):
-                yield from (f"{job}: {line}" for line in _lacking(data, here))
+                yield from (f"{job}: {line}" for line in _lacking(data, here, good))
             if verb == "push":
-                yield from (f"{job}, remote: {line}" for line in _lacking(data, there))
+                yield from (f"{job}, remote: {line}" for line in _lacking(data, there, good))
             if verb in ("add", "pull", "checkout"):
                 yield from (f"{job}: {line}" for line in self._unlike(job.project, target, data))
 
@@ -463,18 +463,19 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _named(pointer: bytes, stored: dict[str, bytes]) -> Iterator[str]:
+def _named(pointer: bytes, good: dict[str, bytes]) -> Iterator[str]:
     for name in digests_of(pointer):
         yield name
-        if name.endswith(".dir") and name in stored:
-            for entry in json.loads(stored[name]):
+        if name.endswith(".dir") and name in good:
+            for entry in json.loads(good[name]):
                 yield entry["md5"]
 
 
-def _lacking(pointer: bytes, stored: dict[str, bytes]) -> Iterator[str]:
+def _lacking(pointer: bytes, stored: dict[str, bytes], good: dict[str, bytes]) -> Iterator[str]:
+    """What a pointer names that is not stored; its lists are read from what is undamaged."""
     if not digests_of(pointer):
         yield f"it names nothing: {pointer!r}"
-    for name in _named(pointer, stored):
+    for name in _named(pointer, good):
         if name not in stored:
             yield f"{name} is not there"
 

@@ -23,15 +23,15 @@ class NameColours:
     def __call__(self, name: str, *, is_out: bool, is_dir: bool, is_exec: bool) -> str:
         """The name between the codes that colour it."""
         code = self._code(name, is_out, is_dir, is_exec)
-        return f"\x1b[{code}m{name}\x1b[0m" if code else name
+        return f"\x1b[{code}m{name}\x1b[{self._codes.get('rs', 0)}m" if code else name
 
     def _code(self, name: str, is_out: bool, is_dir: bool, is_exec: bool) -> str | None:
         codes = self._codes
-        if is_dir and "di" in codes:
-            return codes["di"]
         if is_out and "out" in codes:
             return codes["out"]
-        if is_exec and "ex" in codes:
-            return codes["ex"]
+        if is_dir:
+            return codes.get("di")
+        if is_exec:
+            return codes.get("ex")
         _, dot, ending = name.rpartition("/")[2].rpartition(".")
         return codes.get("*." + ending) if dot else None
