@@ -10,6 +10,8 @@ need git git
 need strace strace
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
+need mkfs.exfat exfatprogs
+need mount.exfat-fuse exfat-fuse
 need zsh zsh
 need fish fish
 for extra in "$@"; do # program=package
