@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pannier.core.errors import PannierError
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Result, Transport
+from pannier.store.transport import Result, Transport
 from tests.servers.s3 import S3Server
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import AccessDenied, NoSpace, NotThere, TransportError, Unreachable
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import Entry, RemoteConfig, Transport
+from pannier.store.transport import Entry, Transport
 from tests.contract.places import Folder, failure, nothing
 from tests.support.oracle import Oracle
 
@@ -24,7 +25,7 @@ OBJECTS = {key: key.encode()[:1] * size for key, size in SIZES.items()}
 UPLOAD = """
 import sys
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 root, source, *keys = sys.argv[1:]
 transport = open_transport(RemoteConfig("far", root))

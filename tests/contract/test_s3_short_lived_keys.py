@@ -14,8 +14,9 @@ import botocore.tokens
 import pytest
 
 from pannier.core.errors import AccessDenied
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transport import Transport
 from pannier.store.transports.s3_config import read_options, resolve
 from pannier.store.transports.s3_credentials import Credentials
 from pannier.store.transports.s3_errors import Place

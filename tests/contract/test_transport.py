@@ -399,7 +399,7 @@ def test_closing_the_iterator_stops_taking_items(
 UPLOAD = """
 import sys
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 def tell(count):
     print(count, flush=True)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from pannier.core.errors import CorruptObject, NotThere
 from pannier.disk import fsio
-from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Entry, OnBytes, Result
 
 PAGE = 1000
 """Keys that one request of a listing tells, as object stores have it."""

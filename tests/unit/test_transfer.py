@@ -15,8 +15,8 @@ from pannier.core.plan import TransferPlan
 from pannier.store import schemes, transfer
 from pannier.store.objects import Store
 from pannier.store.remote import Remote
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.statcache import StatCache
-from pannier.store.transport import RemoteConfig
 from tests.support import memory_transport
 from tests.support.memory_transport import Place, place_of
 from tests.support.opened import make_read_only_file

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from types import FrameType
-from typing import Any, NoReturn
 
 from pannier import DVC_LEVEL, __version__
 from pannier.cli import args, table
 from pannier.cli.context import Context
 from pannier.cli.ui import OutputClosed, Ui
 from pannier.core.errors import ConfigError, Interrupted, NotInProject, PannierError
+from pannier.core.typed import Any, NoReturn
 from pannier.disk import fsio, watch
 from pannier.formats.config_schema import SECRETS
 

@@ -6,9 +6,9 @@ Importing this imports no command. Order is the order of the help.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from pannier.core.record import dataclass
+from pannier.core.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
 
 from pannier.cli.masking import Mask
 from pannier.core.events import Silent, Task
+from pannier.core.typed import Any, TextIO
 
 _PATIENCE_S = 0.5
 _REDRAW_S = 0.1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from pannier.core.typed import Protocol
 
 
 class Task(Protocol):

@@ -16,9 +16,9 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from pannier.core.errors import PannierError
+from pannier.core.typed import Any
 from pannier.disk import faults, fsio
 from pannier.disk.messages import read_message, write_message
 

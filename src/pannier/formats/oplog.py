@@ -7,12 +7,13 @@ line that a kill or a power loss cut short is the end of the entry; what stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from pannier.core.digest import is_object_name
 from pannier.core.path import reason_to_refuse
 from pannier.core.pattern import pattern
 from pannier.core.record import dataclass
+from pannier.core.typed import Any, TypeAlias
 
 VERSION = 1
 _SHORT = 2048

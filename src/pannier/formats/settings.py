@@ -6,9 +6,8 @@ know (docs/formats.md, section 13). Keys are dotted: `fsync`, `jobs`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pannier.core.errors import ConfigError
+from pannier.core.typed import Any
 
 CHOICES: dict[str, tuple[str, ...]] = {"fsync": ("all", "batch", "none")}
 COUNTS = {"jobs": 1, "undo_days": 0, "gc_grace": 0}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from pannier.core.errors import InvalidFile
+from pannier.core.typed import Any
 from pannier.formats import yamlio
 
 _MISSING: Any = object()

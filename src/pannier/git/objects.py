@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 import threading
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from pannier.core.errors import GitError
+from pannier.core.typed import TYPE_CHECKING
 from pannier.git.command import READ_ONLY, failure, not_started
 from pannier.git.refs import is_oid
 
 if TYPE_CHECKING:
+    import weakref
     from subprocess import Popen
 
 SYMLINK, SUBMODULE, FOLDER = 0o120000, 0o160000, 0o040000
@@ -115,6 +115,8 @@ class ObjectReader:
             )
         except OSError as error:
             raise not_started(error, self._root) from None
+        import weakref  # with the first object that is read
+
         self._end = weakref.finalize(self, _end, self._process)
         return self._process
 

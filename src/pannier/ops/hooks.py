@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any
 
 from pannier import DVC_LEVEL
 from pannier.core.errors import PannierError
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.formats import yamlio
 from pannier.formats.oplog import HooksChange

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from typing import Any
 
 from pannier.core.digest import MD5, Digest
 from pannier.core.events import Progress
 from pannier.core.path import relative
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
+from pannier.core.typed import Any
 from pannier.formats import values
 from pannier.project import snapshot as snapshots
 from pannier.project.index import workspace_reader

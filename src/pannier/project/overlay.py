@@ -10,12 +10,12 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable
-from typing import Protocol
 
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
 from pannier.core.path import is_within
 from pannier.core.record import dataclass, field
+from pannier.core.typed import Protocol
 from pannier.formats.ignore import NAME as IGNORE_FILE
 from pannier.formats.ignore import IgnoreRules
 from pannier.git.objects import FOLDER, SUBMODULE, Tree

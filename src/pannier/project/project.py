@@ -6,12 +6,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
 from pannier.core.hashes import blake2b
 from pannier.core.record import dataclass, field
+from pannier.core.typed import TYPE_CHECKING
 from pannier.disk import clock, fsio, link, pool
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo

@@ -16,8 +16,9 @@ from pannier.core.errors import (
 from pannier.core.events import Progress
 from pannier.core.plan import prefer_listing
 from pannier.disk.hashing import hash_bytes
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transport import Transport
 from pannier.store.transports.threads import Team
 
 _ASK_AT_ONCE = 64

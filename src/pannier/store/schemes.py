@@ -7,7 +7,8 @@ import re
 from typing import cast
 
 from pannier.core.errors import ConfigError, UnsupportedScheme
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Transport
 
 LOCAL = "local"
 """The scheme of a plain path, and of file://."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from typing import Any
 
 from pannier.cli.context import Context, Options
 from pannier.cli.render import json_line
@@ -16,6 +15,7 @@ from pannier.cli.selection import (
 )
 from pannier.cli.table import CLOUD_STATUS, load
 from pannier.core.errors import PannierError
+from pannier.core.typed import Any
 from pannier.ops.status import StatusOptions, status
 
 _NO_STAGES = (

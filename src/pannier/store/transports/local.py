@@ -7,7 +7,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
 
 from pannier.core.errors import (
     AccessDenied,
@@ -16,9 +15,11 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
+from pannier.core.typed import NoReturn
 from pannier.disk import fsio
 from pannier.disk.pool import cpu_count
-from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Entry, OnBytes, Result
 from pannier.store.transports import local_staging
 from pannier.store.transports.local_copies import Copies, bad_key, is_bad
 from pannier.store.transports.local_staging import Staging

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pannier.core.errors import (
     AccessDenied,
@@ -22,7 +22,9 @@ from pannier.core.errors import (
     PannierError,
     TransportError,
 )
-from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
+from pannier.core.typed import Any
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Entry, OnBytes, Result
 from pannier.store.transports.s3_bodies import Parts, Sink, md5_checked, open_source, read_whole
 from pannier.store.transports.s3_client import Connection, connect
 from pannier.store.transports.s3_config import read_options

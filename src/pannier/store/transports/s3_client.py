@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import Any
 
 from pannier import __version__
 from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass
+from pannier.core.typed import Any
 from pannier.store.transports.s3_config import Options, Settings, resolve, with_region
 from pannier.store.transports.s3_credentials import Credentials
 from pannier.store.transports.s3_errors import Place

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass, field, replace
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.transports.s3_aws_files import AwsFiles, Keys, read_sections
 
 _GRANTS = {

@@ -13,9 +13,9 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from pannier.core.errors import CorruptObject, TransportError
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.disk.hashing import md5_of_fd
 from pannier.store.transport import OnBytes
