@@ -187,6 +187,8 @@ CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJE
 CACHE_VERIFY = Command("cache_verify", "Read the cache and compare it with its names.", PROJECT)
 REMOTE_VERIFY = Command("remote_verify", "Read a remote and compare it with its names.", PROJECT)
 """What `cache verify` and `remote verify` load."""
+REMOTE_SYNC = Command("remote_sync", "Copy from one remote to another.", PROJECT)
+"""What `remote sync` loads."""
 CACHE_MIGRATE = Command(
     "cache_migrate", "Give old objects their new names.", PROJECT | LOCK | LOGGED
 )

@@ -12,6 +12,10 @@ class Task(Protocol):
 
     def set_total(self, total: int) -> None: ...
 
+    def travelled(self, count_bytes: int) -> None:
+        """Bytes on their way, beside what is counted: of a big file it is all that moves."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -35,6 +39,8 @@ class Progress(Protocol):
 
 class _SilentTask:
     def advance(self, count: int = 1) -> None: ...
+
+    def travelled(self, count_bytes: int) -> None: ...
 
     def set_total(self, total: int) -> None: ...
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from pannier.cli.amounts import add_rate, positive
 from pannier.cli.changes import counted
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import add_expansion, add_remote, add_revisions, add_targets, positive
+from pannier.cli.selection import add_expansion, add_remote, add_revisions, add_targets
 from pannier.cli.transfers import add_run_cache, sync_options, tell_missing, telling_failures
 from pannier.ops.sync import fetch
 
@@ -16,6 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_revisions(parser)
     add_expansion(parser)
     add_run_cache(parser)
+    add_rate(parser)
     parser.add_argument(
         "--max-size", type=positive, metavar="<bytes>", help="Only outputs smaller than this."
     )

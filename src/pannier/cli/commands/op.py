@@ -6,10 +6,10 @@ import json
 import time
 from argparse import ArgumentParser
 
+from pannier.cli.amounts import positive
 from pannier.cli.args import add_group
 from pannier.cli.changes import joined
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import positive
 from pannier.core.typed import Any
 from pannier.ops.op_log import Logged, op_log
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from pannier.cli.amounts import add_rate
 from pannier.cli.changes import changed_lines, counted, joined, totals
 from pannier.cli.context import Context, Options
 from pannier.cli.selection import (
@@ -23,6 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_revisions(parser)
     add_expansion(parser)
     add_run_cache(parser)
+    add_rate(parser)
     parser.add_argument("--glob", action="store_true", help="Targets are shell patterns.")
     parser.add_argument(
         "-f", "--force", action="store_true", help="Overwrite unsaved changes without asking."
