@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from measure import GROUNDS, CommandFailed, Figures, choose_ground
-from scenarios import CONTESTANTS, DVC, ROWS, SCENARIOS, Bench, Server, version_of
+from scenarios import CONTESTANTS, DVC, ROWS, SCENARIOS, Bench, Server, SshServer, version_of
 from table import page_with, tables
 
 HERE = Path(__file__).resolve().parent
@@ -66,8 +66,29 @@ def s3_server(where: Path, kind: str) -> Iterator[Server]:
         yield Server(server.endpoint, server.key_id, server.secret, server.make_bucket, s5cmd)
 
 
+@contextlib.contextmanager
+def ssh_server(where: Path) -> Iterator[SshServer]:
+    """A server of the tests, and a proxy before it that is 10 ms away."""
+    sys.path.insert(0, str(HERE.parent))
+    from tests.servers.proxy import FaultProxy
+    from tests.servers.sshd import Sshd
+
+    with (
+        tempfile.TemporaryDirectory(dir=where, prefix="bench-ssh-") as folder,
+        contextlib.closing(Sshd(Path(folder))) as server,
+        contextlib.closing(FaultProxy(server.endpoint)) as proxy,
+    ):
+        proxy.latency_s = 0.01
+        far_port = int(proxy.endpoint.rpartition(":")[2])
+        yield SshServer(server.port, far_port, server.key, server.let_in)
+
+
 def run_scenario(
-    name: str, args: argparse.Namespace, wanted: list[str], ground: str, server: Server | None
+    name: str,
+    args: argparse.Namespace,
+    wanted: list[str],
+    ground: str,
+    server: Server | SshServer | None,
 ) -> Results:
     """All runs of a scenario, contestants in turn; the order turns with every run."""
     life, _, _ = SCENARIOS[name]
@@ -131,9 +152,11 @@ def main() -> int:
             continue
         try:
             with contextlib.ExitStack() as stack:
-                server = (
-                    stack.enter_context(s3_server(args.where, args.s3)) if needs_server else None
-                )
+                server: Server | SshServer | None = None
+                if needs_server == "s3":
+                    server = stack.enter_context(s3_server(args.where, args.s3))
+                elif needs_server == "ssh":
+                    server = stack.enter_context(ssh_server(args.where))
                 results |= run_scenario(name, args, wanted, ground, server)
         except CommandFailed as error:
             print(f"{name}: {error}", file=sys.stderr)

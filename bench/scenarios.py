@@ -27,6 +27,16 @@ class Server:
     s5cmd: str
 
 
+@dataclass(frozen=True, slots=True)
+class SshServer:
+    """OpenSSH's server on this machine. far_port: the same with a long way to it."""
+
+    port: int
+    far_port: int
+    key: Path
+    let_in: Callable[[Path, int], None]
+
+
 @dataclass(slots=True)
 class Bench:
     """One contestant on one fresh ground. program: absolute path of the `dvc` to run."""
@@ -34,7 +44,7 @@ class Bench:
     contestant: str
     ground: Path
     program: str
-    server: Server | None = None
+    server: Server | SshServer | None = None
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,7 +60,7 @@ class Bench:
             "DVC_NO_ANALYTICS": "1",
             "CI": "1",
         }
-        if self.server:
+        if isinstance(self.server, Server):
             self.env |= {
                 "AWS_ACCESS_KEY_ID": self.server.key_id,
                 "AWS_SECRET_ACCESS_KEY": self.server.secret,
@@ -226,8 +236,8 @@ def one_big_file(bench: Bench, scale: float) -> Iterator[Step]:
 
 
 def s3(bench: Bench, scale: float) -> Iterator[Step]:
-    assert bench.server is not None
     server = bench.server
+    assert isinstance(server, Server)
     bench.start()
     bucket = server.new_bucket()
     write_tree(bench.repo / "data", max(1, int(5000 * scale)), 10 << 10)
@@ -239,6 +249,48 @@ def s3(bench: Bench, scale: float) -> Iterator[Step]:
     yield "push-s3", bench.time(["push"], f"{s5cmd} data/ s3://{bucket}/x/")
     bench.shell("mv data ../away; if [ -e .dvc ]; then mv .dvc/cache ../away2; fi; mkdir -p ../new")
     yield "pull-s3", bench.time(["pull"], f"{s5cmd} 's3://{bucket}/x/*' ../new/")
+
+
+def ssh_start(bench: Bench, port: int) -> None:
+    """The remote of a project is a folder of the SSH server at a port."""
+    server = bench.server
+    assert isinstance(server, SshServer)
+    bench.start()
+    server.let_in(Path(bench.env["HOME"]), port)
+    if not bench.is_plain:
+        url = f"ssh://127.0.0.1:{port}{bench.ground}/far"
+        bench.prepare("remote", "add", "-d", "-f", "store", url)
+
+
+def ssh_small(bench: Bench, scale: float) -> Iterator[Step]:
+    """Many small files, and a long way."""
+    assert isinstance(bench.server, SshServer)
+    ssh_start(bench, bench.server.far_port)
+    write_tree(bench.repo / "data", max(1, int(1000 * scale)), 10 << 10)
+    if not bench.is_plain:
+        bench.prepare("add", "data")
+    yield "push-ssh", bench.time(["push"], None)
+    bench.shell("mv data ../away; if [ -e .dvc ]; then mv .dvc/cache ../away2; fi")
+    yield "pull-ssh", bench.time(["pull"], None)
+
+
+def ssh_big(bench: Bench, scale: float) -> Iterator[Step]:
+    server = bench.server
+    assert isinstance(server, SshServer)
+    ssh_start(bench, server.port)
+    block = random.Random(1).randbytes(1 << 20)
+    with open(bench.repo / "big", "wb") as file:
+        for number in range(max(1, int(512 * scale))):
+            file.write(number.to_bytes(8, "big") + block[8:])
+    if not bench.is_plain:
+        bench.prepare("add", "big")
+    home = bench.env["HOME"]
+    sftp = f"sftp -q -i {server.key} -o UserKnownHostsFile={home}/.ssh/known_hosts -P {server.port}"
+    put = f"echo 'put big {bench.ground}/far' | {sftp} -b - 127.0.0.1"
+    get = f"echo 'get {bench.ground}/far ../new' | {sftp} -b - 127.0.0.1"
+    yield "push-ssh-big", bench.time(["push"], put)
+    bench.shell("mv big ../away; if [ -e .dvc ]; then mv .dvc/cache ../away2; fi")
+    yield "pull-ssh-big", bench.time(["pull"], get)
 
 
 def garbage(bench: Bench, scale: float) -> Iterator[Step]:
@@ -304,17 +356,21 @@ ROWS = [
     Row("add-1GiB", "`add` one 1 GiB file (copy)", 1.3, 1.2),
     Row("push-s3", "`push` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
     Row("pull-s3", "`pull` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
+    Row("push-ssh", "`push` 1,000 x 10 KiB, SSH with 20 ms for a round trip", 3),
+    Row("pull-ssh", "`pull` 1,000 x 10 KiB, SSH with 20 ms for a round trip", 3),
+    Row("push-ssh-big", "`push` 512 MiB, SSH on this machine", 1.2, 1.5),
+    Row("pull-ssh-big", "`pull` 512 MiB, SSH on this machine", 1.2, 1.5),
     Row("add-million", "`add` 1,000,000 x 256 B"),
     Row("checkout-million", "`checkout` of them"),
 ]
 
-# name: (life, rows it yields, whether it needs the S3 server)
-SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], bool]] = {
-    "start-up": (start_up, ["version", "status-tiny"], False),
+# name: (life, rows it yields, the server that it needs)
+SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], str]] = {
+    "start-up": (start_up, ["version", "status-tiny"], ""),
     "20k": (
         tree(20_000, 4096, "20k"),
         [f"{op}-20k" for op in ("add", "status", "list", "push", "checkout", "pull")],
-        False,
+        "",
     ),
     "200k": (
         tree(200_000, 1024, "200k"),
@@ -322,7 +378,7 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
             f"{op}-200k"
             for op in ("add", "status", "push", "checkout", "pull", "change", "part", "list")
         ],
-        False,
+        "",
     ),
     "pointers": (
         pointers,
@@ -333,13 +389,15 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
             "pull-one",
             "pull-one-pointer",
         ],
-        False,
+        "",
     ),
-    "gc": (garbage, ["gc", "cache-verify"], False),
-    "changes-200k": (changes(200_000, "200k"), ["data-status-200k", "diff-200k"], False),
-    "1GiB": (one_big_file, ["add-1GiB"], False),
-    "s3": (s3, ["push-s3", "pull-s3"], True),
-    "million": (million, ["add-million", "checkout-million"], False),
+    "gc": (garbage, ["gc", "cache-verify"], ""),
+    "changes-200k": (changes(200_000, "200k"), ["data-status-200k", "diff-200k"], ""),
+    "1GiB": (one_big_file, ["add-1GiB"], ""),
+    "s3": (s3, ["push-s3", "pull-s3"], "s3"),
+    "ssh": (ssh_small, ["push-ssh", "pull-ssh"], "ssh"),
+    "ssh-big": (ssh_big, ["push-ssh-big", "pull-ssh-big"], "ssh"),
+    "million": (million, ["add-million", "checkout-million"], ""),
 }
 
 

@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, Folder, Place
+from tests.contract.places import Bucket, Folder, Place, SshFolder
 from tests.servers.ceph import Ceph
+from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
 
 SERVERS = pytest.mark.xdist_group("servers")
@@ -20,6 +22,8 @@ PLACES = [
     "folder",
     pytest.param("exfat", marks=pytest.mark.root),
     pytest.param("swift", marks=SERVERS),
+    pytest.param("ssh", marks=SERVERS),
+    pytest.param("plain_sftp", marks=SERVERS),
     pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
 ]
 
@@ -58,6 +62,26 @@ def run(*command: str | Path) -> str:
 @pytest.fixture
 def swift_place(s3_server: Swift) -> Bucket:
     return Bucket(s3_server, s3_server.make_bucket())
+
+
+@pytest.fixture
+def ssh_place(ssh_server: Sshd, tmp_path: Path, clean_machine: Path) -> SshFolder:
+    ssh_server.let_in(clean_machine)
+    return SshFolder(tmp_path / "remote", ssh_server)
+
+
+@pytest.fixture(scope="session")
+def plain_sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """A server that knows none of OpenSSH's own requests, as those of other makers."""
+    extensions = "posix-rename,fsync,statvfs,limits,hardlink"
+    with closing(Sshd(tmp_path_factory.mktemp("plain"), f"internal-sftp -P {extensions}")) as made:
+        yield made
+
+
+@pytest.fixture
+def plain_sftp_place(plain_sftp_server: Sshd, tmp_path: Path, clean_machine: Path) -> SshFolder:
+    plain_sftp_server.let_in(clean_machine)
+    return SshFolder(tmp_path / "remote", plain_sftp_server)
 
 
 @pytest.fixture

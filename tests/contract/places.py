@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Result, Transport
 from tests.servers.s3 import S3Server
+from tests.servers.sshd import Sshd
 
 
 class Place(Protocol):
@@ -62,6 +63,15 @@ class Folder:
     def keys(self) -> set[str]:
         files = (p for p in self.root.rglob("*") if p.is_file())
         return {str(path.relative_to(self.root)) for path in files}
+
+
+class SshFolder(Folder):
+    """A folder of this machine, as its SSH server shows it."""
+
+    def __init__(self, root: Path, server: Sshd, port: int = 0, **options: str) -> None:
+        super().__init__(root)
+        self.server = server
+        self.config = RemoteConfig("place", server.url(root, port), options)
 
 
 @dataclass(slots=True)
@@ -127,3 +137,28 @@ def failure(work: Callable[[], object]) -> PannierError:
     except PannierError as error:
         return error
     raise AssertionError("nothing was raised")
+
+
+def every_call(transport: Transport, folder: Path) -> Iterator[PannierError]:
+    """The errors of all calls, when all of them fail."""
+    source = folder / "source"
+    source.write_bytes(b"x" * 100)
+    items = [(str(source), "a/b", "")]
+    yield failure(lambda: transport.stat("a/b"))
+    yield failure(lambda: list(transport.list("a/")))
+    yield failure(lambda: transport.read("a/b"))
+    yield failure(lambda: transport.write("a/b", b"x"))
+    yield failure(lambda: transport.delete("a/b"))
+    yield only_error(transport.upload_many(items, 2, nothing))
+    yield only_error(transport.download_many([("a/b", f"{folder}/target", "")], 2, nothing))
+    assert not (folder / "target").exists()
+
+
+def only_error(results: Iterable[Result]) -> PannierError:
+    """What became of the one item of a bulk call: told of it, or raised of all."""
+    try:
+        (result,) = results
+    except PannierError as error:
+        return error
+    assert isinstance(result.error, PannierError)
+    return result.error

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from pannier.store.transports.s3 import S3Transport
 from pannier.store.transports.s3_config import read_options, resolve
 from pannier.store.transports.s3_errors import Place
 from pannier.store.transports.s3_region import bucket_region
-from tests.contract.places import Bucket, by_key, errors, failure, nothing
+from tests.contract.places import Bucket, by_key, errors, every_call, failure, nothing
 from tests.servers.canned import Answer, CannedServer, Request, s3_error
 from tests.servers.proxy import FaultProxy
 from tests.servers.swift import Swift
@@ -61,25 +61,6 @@ def at(endpoint: str, *, protected: tuple[str, ...] = (), **options: str) -> Tra
         **options,
     }
     return open_transport(RemoteConfig("far", "s3://things/pre", given, frozenset(protected)))
-
-
-def every_call(transport: Transport, folder: Path) -> Iterator[PannierError]:
-    """The errors of all calls, when all of them fail."""
-    source = folder / "source"
-    source.write_bytes(b"x" * 100)
-    items = [(str(source), "a/b", "")]
-    yield failure(lambda: transport.stat("a/b"))
-    yield failure(lambda: list(transport.list("a/")))
-    yield failure(lambda: transport.read("a/b"))
-    yield failure(lambda: transport.write("a/b", b"x"))
-    yield failure(lambda: transport.delete("a/b"))
-    for result in transport.upload_many(items, 2, nothing):
-        assert isinstance(result.error, PannierError)
-        yield result.error
-    for result in transport.download_many([("a/b", f"{folder}/target", "")], 2, nothing):
-        assert isinstance(result.error, PannierError)
-        yield result.error
-    assert not (folder / "target").exists()
 
 
 # -- before the first request ----

@@ -10,6 +10,7 @@ import pytest
 from tests.servers import ceph
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.proxy import FaultProxy
+from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
 
 
@@ -26,6 +27,13 @@ def ceph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Ceph]
     if why := ceph.why_not():
         pytest.skip(why)
     with closing(ceph.Ceph(tmp_path_factory.mktemp("ceph"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """An SSH server that lets this user in: `url(folder)`, `let_in(home)`."""
+    with closing(Sshd(tmp_path_factory.mktemp("sshd"))) as server:
         yield server
 
 

@@ -14,6 +14,7 @@ need mkfs.exfat exfatprogs
 need mount.exfat-fuse exfat-fuse
 need zsh zsh
 need fish fish
+need sshd openssh-server
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import subprocess
+import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -65,3 +67,33 @@ def results_on_terminal(
         process.wait(TIMEOUT_S)
     os.close(ours)
     return drawn.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+def answer_on_terminal(
+    command: Sequence[str], *, cwd: Path, question: str, answer: str
+) -> tuple[int, str]:
+    """Exit code, and all that was seen on the terminal of somebody who answers one question."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(theirs)
+        drawn, answered = b"", False
+        while True:
+            try:
+                drawn += os.read(ours, 65536)
+            except OSError:  # Linux says EIO when the last writer is gone
+                break
+            if question.encode() in drawn and not answered:
+                os.write(ours, answer.encode() + b"\n")
+                answered = True
+        rc = process.wait(TIMEOUT_S)
+    os.close(ours)
+    return rc, drawn.decode("utf-8", "replace")

@@ -283,6 +283,9 @@ class Bars:
         """The drawing thread."""
         if stop.wait(_PATIENCE_S):
             return
+        while _secret_is_typed():
+            if stop.wait(_REDRAW_S):
+                return
         display = _make_display()
         shown: dict[_Bar, Any] = {}
         with self._lock:
@@ -290,8 +293,9 @@ class Bars:
             display.start()
         try:
             while not stop.is_set():
-                with self._lock:
-                    self._update(display, shown)
+                if not _secret_is_typed():
+                    with self._lock:
+                        self._update(display, shown)
                 stop.wait(_REDRAW_S)
         finally:
             with self._lock:
@@ -324,6 +328,17 @@ class Bars:
             finally:
                 if display is not None:
                     display.start()
+
+
+def _secret_is_typed() -> bool:
+    """True while the terminal shows nothing of what is typed: a bar would write over the question
+    that some transport asks."""
+    import termios
+
+    try:
+        return not termios.tcgetattr(sys.stderr.fileno())[3] & termios.ECHO
+    except (OSError, ValueError, AttributeError, termios.error):
+        return False
 
 
 def _make_display() -> Any:

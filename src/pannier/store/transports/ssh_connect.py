@@ -1,0 +1,294 @@
+"""Opening an SSH connection by asyncssh: settings, keys, host keys, and what can go wrong there.
+
+`~/.ssh/config` and `/etc/ssh/ssh_config` count as they do for `ssh`: Host, Match, Include,
+ProxyJump, ProxyCommand, IdentityFile, agents. They are the user's and the machine's own; nothing
+that a repository brings can name a program. Host keys must be known: a server that anybody could
+pretend to be is not given data, nor a password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import Any
+
+from pannier.core.errors import AccessDenied, ConfigError, PannierError, TransportError, Unreachable
+from pannier.core.record import dataclass, field
+from pannier.store.transports.sftp import Lost, Session
+from pannier.store.transports.ssh_options import CONNECT_TIMEOUT_S, Options
+
+_USER_KNOWN = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]
+_GLOBAL_KNOWN = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
+_SETTINGS = ("~/.ssh/config", "/etc/ssh/ssh_config")
+
+_ALIVE_EVERY_S, _ALIVE_TIMES = 15, 4
+"""A server that says nothing for so long, asked so often, is gone."""
+
+_LOGIN_S = 120
+_WINDOW_BYTES = 4 << 20
+
+_FAST_FIRST = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""With the processor's own instructions for AES these cost a fraction of the usual first choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What was asked of the user, or stands in the user's settings."""
+
+    password: str | None = field(default=None, repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """connection: asyncssh's. server: host and port, for messages."""
+
+    connection: Any
+    server: str
+
+    async def open_session(self) -> Session:
+        """One more SFTP session. Raises TransportError, Unreachable."""
+        asyncssh = library()
+        try:
+            _, session = await self.connection.create_session(
+                Session, subsystem="sftp", encoding=None, window=_WINDOW_BYTES
+            )
+            await session.start()
+        except asyncssh.ChannelOpenError as error:
+            if error.code == asyncssh.OPEN_CONNECT_FAILED or "closed" in str(error):
+                raise Unreachable(f"the connection to {self.server} broke off") from None
+            raise TransportError(
+                f"{self.server} lets nobody use SFTP",
+                hint="its administrator can switch it on with 'Subsystem sftp internal-sftp'",
+            ) from None
+        except Lost as error:
+            if "not SFTP" in str(error):
+                raise TransportError(
+                    f"{self.server} answers, but not as an SFTP server does",
+                    hint="a login script there that prints something is the usual reason",
+                ) from None
+            raise Unreachable(f"the connection to {self.server} broke off") from None
+        except (asyncssh.Error, OSError):
+            raise Unreachable(f"the connection to {self.server} broke off") from None
+        return session  # type: ignore[no-any-return]
+
+    def abort(self) -> None:
+        self.connection.abort()
+
+    async def close(self) -> None:
+        self.connection.close()
+        await self.connection.wait_closed()
+
+
+def library() -> Any:
+    try:
+        import asyncssh
+    except ImportError:
+        raise ConfigError(
+            "remotes of the kind ssh:// need a package that is not installed",
+            hint="pip install 'pannier[ssh]'",
+        ) from None
+    return asyncssh
+
+
+async def connect(options: Options, secrets: Secrets) -> Connection:
+    """Connects and logs in.
+
+    Raises ConfigError, AccessDenied, TransportError (a host key that is not known), Unreachable.
+    """
+    asyncssh = library()
+    given = _given(options, secrets)
+    server = options.host
+    known: Any = None
+    try:
+        probe = asyncssh.SSHClientConnectionOptions(
+            host=options.host,
+            **{**given, "client_keys": None, "known_hosts": None, "password": None},
+        )
+        server = f"{probe.host}:{probe.port}" if probe.port != 22 else probe.host
+        known = _known_hosts(asyncssh, probe.config)
+        given["known_hosts"] = known
+        _fill_in(given, options, probe.config)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"your SSH settings for '{options.host}': {error}") from None
+    try:
+        made = await asyncssh.connect(options.host, **given)
+    except Exception as error:
+        raise _failure(error, asyncssh, options, server, known) from None
+    return Connection(made, server)
+
+
+def _given(options: Options, secrets: Secrets) -> dict[str, Any]:
+    """What the remote's own options say, as asyncssh's arguments."""
+    paths = [os.path.expanduser(path) for path in _SETTINGS]
+    given: dict[str, Any] = {
+        "config": [path for path in paths if os.access(path, os.R_OK)],
+        "password": secrets.password,
+        "login_timeout": _LOGIN_S,
+    }
+    if options.port is not None:
+        given["port"] = options.port
+    if options.user is not None:
+        given["username"] = options.user
+    if options.keyfile is not None:
+        if not os.access(options.keyfile, os.R_OK):
+            raise ConfigError(
+                f"the key '{options.keyfile}' of remote '{options.name}' cannot be read",
+                hint=f"'dvc remote modify --local {options.name} keyfile <path>'",
+            )
+        given["client_keys"] = [options.keyfile]
+    if secrets.passphrase is not None:
+        given["passphrase"] = secrets.passphrase
+    if not options.allow_agent:
+        given["agent_path"] = None
+    if options.gss is not None:
+        given["gss_auth"] = given["gss_kex"] = options.gss
+        if options.gss and not _has_gssapi():
+            raise ConfigError(
+                f"'gss_auth' of remote '{options.name}' needs a package that is not installed",
+                hint="pip install gssapi",
+            )
+    return given
+
+
+def _has_gssapi() -> bool:
+    try:
+        import asyncssh.gss
+
+        return bool(asyncssh.gss.gss_available)
+    except (ImportError, AttributeError):
+        return False
+
+
+def _fill_in(given: dict[str, Any], options: Options, settings: Any) -> None:
+    """What neither the remote nor the user's SSH settings say."""
+    if options.timeout_s is not None:
+        given["connect_timeout"] = options.timeout_s
+    elif settings.get("ConnectTimeout") is None:
+        given["connect_timeout"] = CONNECT_TIMEOUT_S
+    if settings.get("ServerAliveInterval") is None:
+        given["keepalive_interval"] = _ALIVE_EVERY_S
+        given["keepalive_count_max"] = _ALIVE_TIMES
+    if settings.get("Ciphers") is None:
+        given["encryption_algs"] = _FAST_FIRST
+    if options.gss is None and not settings.get("GSSAPIAuthentication"):
+        given["gss_auth"] = given["gss_kex"] = False
+
+
+# -- host keys ----
+
+
+def _known_hosts(asyncssh: Any, settings: Any) -> Any:
+    """The host keys of the files that the user's SSH settings name, or of the usual ones."""
+    names = [
+        *(settings.get("UserKnownHostsFile", None) or _USER_KNOWN),
+        *(settings.get("GlobalKnownHostsFile", None) or _GLOBAL_KNOWN),
+    ]
+    known = asyncssh.import_known_hosts("")
+    for name in names:
+        path = os.path.expanduser(name.replace("%d", "~"))
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+            try:
+                known.load(text)
+            except ValueError as error:
+                raise ConfigError(f"'{path}': {error}") from None
+    return known
+
+
+def _unverified(error: Any, options: Options, server: str, known: Any) -> TransportError:
+    """Is the host new, or is its key another than it was?"""
+    host, _, port = server.partition(":")
+    about = str(error).rpartition(" for host ")[2].partition(" with alias ")
+    if about[0] and about[0] != host:
+        host, port, server = about[0], "", about[0]  # one that stands on the way: ProxyJump
+    name = about[2] or host
+    number = int(port) if port else None
+    keys = known.match(name, "", number) if known is not None else ([], [], [])
+    where = f"[{name}]:{port}" if port else name
+    if keys[0] or keys[1]:
+        return TransportError(
+            f"the host key of {server} is not the one in your known_hosts file: the server was"
+            " set up anew, or somebody pretends to be it",
+            hint=f"if you know that it was, forget the old key: ssh-keygen -R '{where}'",
+        )
+    scan = f"ssh-keyscan {f'-p {port} ' if port else ''}{host} >> ~/.ssh/known_hosts"
+    return TransportError(
+        f"the host key of {server} is not known",
+        hint=f"connect once with '{options.command}' and look at its fingerprint, or, where the"
+        f" network is to be trusted: {scan}",
+    )
+
+
+# -- what went wrong ----
+
+
+def _key_error(error: Exception, options: Options) -> PannierError:
+    about = f"the key '{options.keyfile}'" if options.keyfile else "your private key"
+    if options.passphrase or options.ask_passphrase:
+        return AccessDenied(
+            f"{about} cannot be opened with this passphrase",
+            hint=f"'dvc remote modify --local {options.name} ask_passphrase true'",
+        )
+    if "assphrase" in str(error):
+        return AccessDenied(
+            f"{about} is protected by a passphrase",
+            hint=f"'dvc remote modify --local {options.name} ask_passphrase true', or ssh-add",
+        )
+    return ConfigError(f"{about} is not one that can be read: {error}")
+
+
+def _failure(
+    error: Exception, asyncssh: Any, options: Options, server: str, known: Any
+) -> PannierError:
+    """What a failed attempt to connect means."""
+    if isinstance(error, PannierError):
+        return error
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return _unverified(error, options, server, known)
+    if isinstance(error, asyncssh.PermissionDenied) or "uthentication failures" in str(error):
+        return _denied(error, options, server)
+    if isinstance(error, asyncssh.KeyImportError | asyncssh.KeyEncryptionError):
+        return _key_error(error, options)
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"{server} did not answer in time")
+    if isinstance(error, socket.gaierror):
+        return Unreachable(
+            f"no such host: {server}",
+            hint="check the network and the URL with 'dvc remote list'",
+        )
+    if isinstance(error, asyncssh.KeyExchangeFailed | asyncssh.ProtocolNotSupported):
+        return TransportError(f"{server} and this program share no way to encrypt: {error}")
+    if isinstance(error, asyncssh.ProtocolError):
+        return TransportError(f"{server} answers, but not as an SSH server does")
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return Unreachable(f"cannot connect to {server} through the host on the way: {error}")
+    if isinstance(error, asyncssh.Error):
+        return Unreachable(f"the connection to {server} broke off while logging in")
+    if isinstance(error, OSError):
+        return Unreachable(f"cannot connect to {server}")
+    if isinstance(error, ValueError):
+        return ConfigError(f"your SSH settings for '{options.host}': {error}")
+    return TransportError(f"cannot connect to {server}: {type(error).__name__}")
+
+
+def _denied(error: Exception, options: Options, server: str) -> AccessDenied:
+    user = f"the user '{options.user}'" if options.user else "this user"
+    if "uthentication failures" in str(error):
+        return AccessDenied(
+            f"{server} gave up after too many keys",
+            hint="name the right one: 'dvc remote modify --local"
+            f" {options.name} keyfile <path>', and {options.name} allow_agent false",
+        )
+    if options.password or options.ask_password:
+        return AccessDenied(
+            f"{server} does not accept the password of {user}",
+            hint=f"'dvc remote modify --local {options.name} ask_password true'",
+        )
+    return AccessDenied(
+        f"{server} does not let {user} in: none of the keys is accepted",
+        hint=f"see that '{options.command}' works, or 'dvc remote modify --local"
+        f" {options.name} keyfile <path>', or ... ask_password true",
+    )
