@@ -12,6 +12,8 @@ need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
 need zsh zsh
 need fish fish
+need tcsh tcsh
+need faketime faketime
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done
