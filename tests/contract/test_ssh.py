@@ -24,8 +24,9 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import Entry, RemoteConfig
+from pannier.store.transport import Entry
 from pannier.store.transports.ssh_options import read_options
 from tests.contract.places import SshFolder, errors, every_call, failure, nothing
 from tests.servers.proxy import FaultProxy
@@ -480,7 +481,7 @@ def test_a_server_killed_in_the_middle_is_worth_another_try(place: SshFolder, lo
 WAIT = """
 import sys
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 transport = open_transport(RemoteConfig("far", sys.argv[1]))
 print("go", flush=True)

@@ -15,6 +15,8 @@ need mount.exfat-fuse exfat-fuse
 need zsh zsh
 need fish fish
 need sshd openssh-server
+need tcsh tcsh
+need faketime faketime
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done

@@ -31,6 +31,7 @@ from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import join
 from pannier.core.record import dataclass, field, replace
 from pannier.disk.hashing import hash_bytes
+from pannier.disk.reading import read_regular
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree
 from pannier.git.locate import is_git_dir
@@ -178,8 +179,7 @@ class Place:
     def _stored(self, project: Project, digest: Digest) -> Manifest | None:
         for store in (project.store_of(digest.algorithm), _kept(digest.algorithm)):
             try:
-                with open(store.path(digest.hex), "rb") as file:
-                    data = file.read()
+                data = read_regular(store.path(digest.hex))
             except OSError:
                 continue
             # Not by the store itself: it would move what is damaged to quarantine, and a foreign

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass, field
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 CONNECT_TIMEOUT_S = 60
 
