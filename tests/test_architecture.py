@@ -37,6 +37,7 @@ OWNER = {
     "duckdb": "project.tables",
     "obstore": "store.transports.s3_client",
     "botocore": "store.transports.s3_credentials",
+    "httpx": "store.transports.web_client",
 }
 SLOW = {"dataclasses": "core.record"}  # of the standard library: who wraps it
 SHARED = {"ops.tracking"}  # no use case: the pointer and the .gitignore line that several write

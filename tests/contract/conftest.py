@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, Folder, Place
+from tests.contract.places import Bucket, DavFolder, Folder, Place
+from tests.servers.apache import Apache
 from tests.servers.ceph import Ceph
 from tests.servers.swift import Swift
 
@@ -20,6 +21,7 @@ PLACES = [
     "folder",
     pytest.param("exfat", marks=pytest.mark.root),
     pytest.param("swift", marks=SERVERS),
+    pytest.param("webdav", marks=SERVERS),
     pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
 ]
 
@@ -58,6 +60,11 @@ def run(*command: str | Path) -> str:
 @pytest.fixture
 def swift_place(s3_server: Swift) -> Bucket:
     return Bucket(s3_server, s3_server.make_bucket())
+
+
+@pytest.fixture
+def webdav_place(dav_server: Apache, tmp_path: Path) -> DavFolder:
+    return DavFolder(dav_server, f"{tmp_path.name}/some where")
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from typing import Protocol
 from pannier.core.errors import PannierError
 from pannier.store.schemes import open_transport
 from pannier.store.transport import RemoteConfig, Result, Transport
+from tests.servers import apache
+from tests.servers.apache import Apache
 from tests.servers.s3 import S3Server
 
 
@@ -61,6 +63,21 @@ class Folder:
     def keys(self) -> set[str]:
         files = (p for p in self.root.rglob("*") if p.is_file())
         return {str(path.relative_to(self.root)) for path in files}
+
+
+class DavFolder(Folder):
+    """A folder of this machine, as its WebDAV server shows it."""
+
+    def __init__(self, server: Apache, name: str) -> None:
+        super().__init__(server.root / name)
+        self.name = name
+        self.config = self.config_at(server.endpoint)
+
+    def config_at(self, endpoint: str, **options: str) -> RemoteConfig:
+        """The settings of this folder, the server reached by another way."""
+        url = f"{endpoint}/{self.name}".replace("http", "webdav", 1)
+        given = {"user": apache.USER, "password": apache.PASSWORD, **options}
+        return RemoteConfig("place", url, given)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
 need zsh zsh
 need fish fish
+need apache2 apache2-bin
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done
