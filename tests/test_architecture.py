@@ -38,6 +38,7 @@ OWNER = {
     "obstore": "store.transports.s3_client",
     "botocore": "store.transports.s3_credentials",
     "asyncssh": "store.transports.ssh_connect",
+    "httpx": "store.transports.web_client",
 }
 SLOW = {"dataclasses": "core.record"}  # of the standard library: who wraps it
 SHARED = {"ops.tracking"}  # no use case: the pointer and the .gitignore line that several write

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, Folder, Place, SshFolder
+from tests.contract.places import Bucket, DavFolder, Folder, Place, SshFolder
+from tests.servers.apache import Apache
 from tests.servers.ceph import Ceph
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
@@ -24,6 +25,7 @@ PLACES = [
     pytest.param("swift", marks=SERVERS),
     pytest.param("ssh", marks=SERVERS),
     pytest.param("plain_sftp", marks=SERVERS),
+    pytest.param("webdav", marks=SERVERS),
     pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
 ]
 
@@ -82,6 +84,11 @@ def plain_sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd
 def plain_sftp_place(plain_sftp_server: Sshd, tmp_path: Path, clean_machine: Path) -> SshFolder:
     plain_sftp_server.let_in(clean_machine)
     return SshFolder(tmp_path / "remote", plain_sftp_server)
+
+
+@pytest.fixture
+def webdav_place(dav_server: Apache, tmp_path: Path) -> DavFolder:
+    return DavFolder(dav_server, f"{tmp_path.name}/some where")
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from pannier.core.errors import PannierError
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Result, Transport
+from tests.servers import apache
+from tests.servers.apache import Apache
 from tests.servers.s3 import S3Server
 from tests.servers.sshd import Sshd
 
@@ -72,6 +74,21 @@ class SshFolder(Folder):
         super().__init__(root)
         self.server = server
         self.config = RemoteConfig("place", server.url(root, port), options)
+
+
+class DavFolder(Folder):
+    """A folder of this machine, as its WebDAV server shows it."""
+
+    def __init__(self, server: Apache, name: str) -> None:
+        super().__init__(server.root / name)
+        self.name = name
+        self.config = self.config_at(server.endpoint)
+
+    def config_at(self, endpoint: str, **options: str) -> RemoteConfig:
+        """The settings of this folder, the server reached by another way."""
+        url = f"{endpoint}/{self.name}".replace("http", "webdav", 1)
+        given = {"user": apache.USER, "password": apache.PASSWORD, **options}
+        return RemoteConfig("place", url, given)
 
 
 @dataclass(slots=True)

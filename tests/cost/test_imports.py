@@ -23,6 +23,7 @@ HEAVY = {
     "asyncio",
     "botocore",
     "duckdb",
+    "httpx",
     "obstore",
     "pathspec",
     "rich",

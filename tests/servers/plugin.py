@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from tests.servers import ceph
+from tests.servers.apache import Apache
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd
@@ -34,6 +35,13 @@ def ceph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Ceph]
 def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """An SSH server that lets this user in: `url(folder)`, `let_in(home)`."""
     with closing(Sshd(tmp_path_factory.mktemp("sshd"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dav_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
+    """A WebDAV server: `endpoint`, `digest`, `open`, `root`."""
+    with closing(Apache(tmp_path_factory.mktemp("apache"))) as server:
         yield server
 
 

@@ -17,6 +17,7 @@ need fish fish
 need sshd openssh-server
 need tcsh tcsh
 need faketime faketime
+need apache2 apache2-bin
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done

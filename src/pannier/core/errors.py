@@ -109,7 +109,7 @@ class UnsupportedScheme(ConfigError):
     def __init__(self, url: str, scheme: str) -> None:
         super().__init__(
             f"remotes of the kind '{scheme}://' are not supported yet (URL '{url}')",
-            hint="remotes can be used in local folders and s3:// in this version",
+            hint="docs/remotes.md has the kinds that can be used in this version",
         )
 
 

@@ -11,20 +11,20 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from pannier.core.errors import (
     AccessDenied,
-    CorruptObject,
     NotThere,
     PannierError,
     TransportError,
 )
 from pannier.core.typed import Any
 from pannier.store.remote_config import RemoteConfig
-from pannier.store.transport import Entry, OnBytes, Result
+from pannier.store.transport import Entry, OnBytes
+from pannier.store.transports.bulk import Bulk
 from pannier.store.transports.s3_bodies import Parts, Sink, md5_checked, open_source, read_whole
 from pannier.store.transports.s3_client import Connection, connect
 from pannier.store.transports.s3_config import read_options
@@ -32,7 +32,7 @@ from pannier.store.transports.s3_credentials import explain_answer, make_client
 from pannier.store.transports.s3_errors import explain, not_s3
 from pannier.store.transports.s3_listing import OddListing, listed
 from pannier.store.transports.s3_odd_keys import OddKeys, is_odd
-from pannier.store.transports.threads import Stopped, Team, interruptibly
+from pannier.store.transports.threads import Team, interruptibly
 
 R = TypeVar("R")
 
@@ -49,7 +49,7 @@ _WHOLE_AT_ONCE = 8
 _RANGED_ABOVE = 64 << 20
 
 
-class S3Transport:
+class S3Transport(Bulk):
     """See Transport."""
 
     def __init__(self, config: RemoteConfig) -> None:
@@ -153,32 +153,6 @@ class S3Transport:
         else:
             raise not_s3(at.place)
 
-    def upload_many(
-        self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
-    ) -> Iterator[Result]:
-        interruptibly(self._open)
-
-        def work(item: tuple[str, str, str]) -> Result:
-            path, key, expected = item
-            return self._result(key, lambda: self._upload(path, key, expected, team.stop, on_bytes))
-
-        team = Team(work, jobs)
-        yield from team.map(items)
-
-    def download_many(
-        self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
-    ) -> Iterator[Result]:
-        interruptibly(self._open)
-
-        def work(item: tuple[str, str, str]) -> Result:
-            key, path, expected = item
-            return self._result(
-                key, lambda: self._download(key, path, expected, team.stop, on_bytes)
-            )
-
-        team = Team(work, jobs)
-        yield from team.map(items)
-
     def flush(self) -> None:
         """Nothing to do: the server answered only when the bytes were safe there."""
 
@@ -187,6 +161,9 @@ class S3Transport:
             self._connection = self._odd = None
 
     # -- how ----
+
+    def _begin(self) -> Connection:
+        return self._open()
 
     def _open(self) -> Connection:
         with self._lock:
@@ -222,19 +199,6 @@ class S3Transport:
         if at.credentials is not None and at.credentials.failure is not None:
             return at.credentials.failure
         return explain(error, at.place, key)
-
-    def _result(self, key: str, work: Callable[[], tuple[str, int]]) -> Result:
-        try:
-            md5, size = work()
-        except Stopped:
-            raise
-        except CorruptObject as error:
-            return Result(key, error, error.found)
-        except PannierError as error:
-            return Result(key, error)
-        except Exception as error:
-            return Result(key, self._error(error, key))
-        return Result(key, None, md5, size)
 
     def _head(self, full: str) -> int:
         """The size. A HEAD's answer has no body to tell why it failed, or that the bucket is not
