@@ -23,6 +23,7 @@ RANK = {
     "ops": 5,
     "exp": 6,
     "cli": 7,
+    "api": 7,
     "ui": 7,
 }
 # The lazy tables of commands and transports, and the formats that few projects have: pipelines,
@@ -35,6 +36,7 @@ OWNER = {
     "pathspec": "formats.ignore",
     "rich": "cli.ui",
     "duckdb": "project.tables",
+    "fsspec": "api.filesystem",
     "obstore": "store.transports.s3_client",
     "botocore": "store.transports.s3_credentials",
     "asyncssh": "store.transports.ssh_connect",

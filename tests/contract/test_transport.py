@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import CorruptObject, DiskError, NotThere
+from pannier.store.ranges import read_range
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry, Transport
 from tests.contract.places import Place, by_key, errors, failure, nothing
@@ -100,6 +101,44 @@ def test_a_deleted_key_names_nothing(place: Place, transport: Transport) -> None
 
 def test_deleting_what_is_not_there_is_no_error(transport: Transport) -> None:
     transport.delete("a/b")
+
+
+# -- parts ----
+
+
+PARTS = [(0, 4), (0, 10), (3, 7), (9, 10), (9, 99), (0, 99), (10, 11), (50, 60), (4, 4)]
+
+
+@pytest.mark.parametrize("key", ["files/md5/ab/cd", "odd"])
+def test_any_part_of_an_object_can_be_read(place: Place, transport: Transport, key: str) -> None:
+    key = (*place.odd_keys, "odd")[0] if key == "odd" else key
+    place.plant(key, b"0123456789")
+
+    found = [read_range(transport, key, start, end) for start, end in PARTS]
+
+    assert [b"0123456789"[start:end] for start, end in PARTS] == found
+
+
+def test_an_empty_object_has_no_part(place: Place, transport: Transport) -> None:
+    place.plant("a/b", b"")
+
+    assert b"" == read_range(transport, "a/b", 0, 100)
+
+
+def test_a_part_of_a_key_that_names_nothing_says_so(transport: Transport) -> None:
+    error = failure(lambda: read_range(transport, "files/md5/ab/cd", 5, 9))
+
+    assert isinstance(error, NotThere)
+    assert not error.temporary
+
+
+def test_a_part_in_the_middle_of_a_big_object_is_that_part(
+    place: Place, transport: Transport
+) -> None:
+    data = os.urandom(3 * MIB)
+    place.plant("a/b", data)
+
+    assert data[MIB - 1 : 2 * MIB + 1] == read_range(transport, "a/b", MIB - 1, 2 * MIB + 1)
 
 
 # -- whole files ----

@@ -24,7 +24,8 @@ WHERE = ("tests.support.memory_transport", "MemoryTransport")
 class Place:
     """Bytes by key, and what was asked of them. Lives as long as the process, by its URL.
 
-    requests: how often, by kind: stat, list (pages), read, write, upload, download, delete, flush.
+    requests: how often, by kind: stat, list (pages), read, range, write, upload, download, delete,
+    flush.
     log: (kind, key) in order. faults: (kind, key) -> errors to be raised one after the other.
     """
 
@@ -86,6 +87,15 @@ class MemoryTransport:
         self._place.note("read", key)
         try:
             data = self._place.objects[key]
+        except KeyError:
+            raise NotThere(f"'{key}' does not exist") from None
+        self._place.bytes_out += len(data)
+        return data
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        self._place.note("range", key)
+        try:
+            data = self._place.objects[key][start:end]
         except KeyError:
             raise NotThere(f"'{key}' does not exist") from None
         self._place.bytes_out += len(data)

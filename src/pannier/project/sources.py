@@ -53,13 +53,15 @@ from pannier.store.remote import Remote
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """rev: None for the workspace, or for a URL its HEAD. config: a file merged into the project's
-    settings. remote: instead of its default one; remote_config: options of that remote.
+    settings; settings: the same as a tree. remote: instead of its default one; remote_config:
+    options of that remote.
     """
 
     rev: str | None = None
     config: str | None = None
     remote: str | None = None
     remote_config: tuple[tuple[str, str], ...] = ()
+    settings: Tree = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -288,6 +290,8 @@ def _settings(source: Source, prefix: str, root: str) -> Settings:
     options = source.options
     if options.config is not None:
         levels.append(_given_file(options.config))
+    if options.settings:
+        levels.append(files.Level("given", "", "the settings given", options.settings))
     if options.remote is not None or options.remote_config:
         merged = files.merge([level.tree for level in levels])
         name = options.remote or merged.get("core", {}).get("remote")

@@ -39,7 +39,7 @@ class Transferred:
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
-def _retrying(
+def retrying(
     items: list[tuple[str, str, str]],
     send: Callable[[Iterable[tuple[str, str, str]]], Iterator[Result]],
     key_of: Callable[[tuple[str, str, str]], str],
@@ -108,7 +108,7 @@ def _upload(
     def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
         return remote.transport.upload_many(some, pace.jobs, pace)
 
-    for result in _retrying(items, send, lambda item: item[1], pace):
+    for result in retrying(items, send, lambda item: item[1], pace):
         name = by_key[result.key]
         task.advance()
         if result.error is None:
@@ -183,7 +183,7 @@ def _fetch_group(
             return remote.transport.download_many(some, pace.jobs, pace)
 
         arrived: list[int] = []
-        for result in _retrying(items, send, lambda item: item[0], pace):
+        for result in retrying(items, send, lambda item: item[0], pace):
             at = numbers[result.key]
             error = result.error
             if error is None and not plain:

@@ -76,6 +76,14 @@ class Transport(Protocol):
         """A small object as a whole. Raises NotThere."""
         ...
 
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """The bytes from start up to end, which may lie beyond the object's end: then fewer.
+
+        What begins beyond the object's end is b"". Raises NotThere. A transport that cannot do
+        this leaves the method out: `store.ranges.read_range` then reads the whole object.
+        """
+        ...
+
     def write(self, key: str, data: bytes) -> None:
         """A small object as a whole."""
         ...

@@ -89,6 +89,15 @@ class LocalTransport:
                 raise NotThere(f"'{path}' is no regular file") from None
             self._fail(error, path)
 
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        path = self._path(key)
+        try:
+            with open(path, "rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        except OSError as error:
+            self._fail(error, path)
+
     def write(self, key: str, data: bytes) -> None:
         path = self._path(key)
         try:

@@ -69,6 +69,15 @@ class OddKeys:
         data: bytes = answer["Body"].read()
         return data
 
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        if start >= min(end, self.size_of(key)):
+            return b""
+        answer = self._client.get_object(
+            Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}", **self._customer
+        )
+        data: bytes = answer["Body"].read()
+        return data
+
     def write(self, key: str, data: Any, md5: bytes) -> None:
         """Writes bytes or an open file. The server checks them against md5."""
         self._client.put_object(
