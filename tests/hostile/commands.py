@@ -57,6 +57,23 @@ ON_SETTINGS = (
 """Commands that change or show settings."""
 
 
+ON_TRACKED = (
+    _command("freeze x.dvc"),
+    _command("unfreeze x.dvc"),
+    _command("unprotect data", puts=True),
+    _command("unprotect .", puts=True),
+    _command("move data other", puts=True),
+    _command("remove x.dvc"),
+    _command("remove --outs x.dvc", puts=True),
+    _command("remove --outs dvc.yaml", puts=True),
+    _command("cache migrate --dvc-files", takes=True),
+    _command("destroy --force", puts=True),
+)
+"""Commands that edit what is tracked: the pointer `x.dvc` of an output `data`, or a `dvc.yaml`."""
+
+
 def one(line: str) -> Command:
     """The command that is typed so."""
-    return next(command for command in (*ON_DATA, *ON_SETTINGS) if str(command) == line)
+    return next(
+        command for command in (*ON_DATA, *ON_SETTINGS, *ON_TRACKED) if str(command) == line
+    )

@@ -239,13 +239,14 @@ class FileChanged(PannierError):
 
 
 class UnsavedChanges(PannierError):
-    """paths: absolute, of files whose content is nowhere else."""
+    """paths: absolute, of files whose content is nowhere else. kept: for undo, with --force."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], *, kept: bool = False) -> None:
+        back = " ('dvc undo' brings them back)" if kept else ""
         super().__init__(
             "Can't remove the following unsaved files without confirmation. "
             "Use `--force` to force.\n" + "\n".join(paths),
-            hint="keep them with 'dvc commit', or give them up with '--force'",
+            hint=f"keep them with 'dvc commit', or give them up with '--force'{back}",
         )
         self.paths = list(paths)
 
