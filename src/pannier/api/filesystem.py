@@ -286,12 +286,12 @@ class DVCFileSystem(AbstractFileSystem):  # type: ignore[misc]
             "size": node.size,
         }
         if node.known is not None:
-            is_dir, (is_out, is_exec, size, hex) = node.known
+            is_dir, (is_out, _, size, hex) = node.known
             info["dvc_info"] = {
                 "name": node.path,
                 "type": "directory" if is_dir else "file",
                 "size": size,
-                "isexec": is_exec,
+                "isexec": is_out and self._view.is_executable(node.path),
                 "isout": is_out,
                 "isdvc": is_out,
             }

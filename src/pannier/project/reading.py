@@ -137,6 +137,13 @@ class View:
                 found[name] = Node(join(path, name), entry, None)
         return list(found.values())
 
+    def is_executable(self, path: str) -> bool:
+        """Whether a path is an output that is recorded as executable."""
+        with self._lock:
+            place, inner = self._find(path)
+            ref = self._ref(place, inner)
+        return ref is not None and ref.path == inner and ref.out.meta.is_exec
+
     def sizes(self, nodes: list[Node]) -> dict[str, int]:
         """Path -> size of the files among nodes whose size is nowhere recorded, where anybody
         knows it: the cache, else the remote, asked for all of them together."""
