@@ -96,13 +96,13 @@ def test_reading_from_the_remote_leaves_nothing_on_disk(far: Place, project: Pro
     assert before == after
 
 
-def test_lists_of_files_are_fetched_once_for_many_reads(far: Place) -> None:
+def test_lists_and_small_files_are_fetched_once_for_many_reads(far: Place) -> None:
     fs = api.DVCFileSystem()
 
     found = [fs.cat(path) for path in ("d/a", "d/sub/b", "d/a")]
 
     assert [b"a\n", b"bb\n", b"a\n"] == found
-    assert {"read": 1, "range": 3} == dict(far.requests)
+    assert {"read": 1, "range": 2} == dict(far.requests)
 
 
 def test_a_remote_that_has_no_ranges_is_read_through_the_cache(
