@@ -147,10 +147,10 @@ VALUES = (
     "api.artifacts_show('model','v1.0.0','prod')",
     *(f"api.artifacts_show('{name}')" for name in ("raw", "nope", "sub:other", ":model", "")),
 )
-BROWSED = ("whole", "changed", "gone", "remote", "mono/part", "outer", "pipeline", "no-git")
+BROWSED = ("changed", "gone", "remote", "mono/part", "outer", "pipeline")
 CASES: dict[str, list[Question]] = {
     "looks": [("data", look.replace("{0}", "")) for look in LOOKS],
-    "looks at a revision": [("data", look.replace("{0}", "rev='v1'")) for look in LOOKS[::3]],
+    "looks at a revision": [("data", look.replace("{0}", "rev='v1'")) for look in LOOKS[::4]],
     "reads": [("data", read) for read in READS],
     "elsewhere": [
         (".", question.replace("{repo}", repo))
@@ -197,7 +197,8 @@ CASES: dict[str, list[Question]] = {
         )
     ],
     "scenes": [
-        *((scene, look) for scene in BROWSED for look in (SORTED_LS.format(""), "fs().find('/')")),
+        *((scene, SORTED_LS.format("")) for scene in BROWSED),
+        *((scene, "fs().find('/')") for scene in ("gone", "outer", "no-git")),
         *(
             (scene, question)
             for scene in ("whole", "outer", "pipeline")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,14 +15,17 @@ from pathlib import Path
 import pytest
 
 from pannier import api
+from pannier.core.digest import MD5
 from pannier.core.errors import CorruptObject, PannierError
 from pannier.core.reading_errors import PathMissing
+from pannier.disk.hashing import hash_bytes
 from pannier.store import schemes
 from tests.support import memory_transport
 from tests.support.memory_transport import MemoryTransport, Place, place_of
 from tests.support.project import Project, picture
 
 MIB = 1 << 20
+A, B, FILE = b"a\n", b"bb\n", b"file\n"
 BIG = random.Random(2).randbytes(10 * MIB)
 FAR = "s3://reading"
 
@@ -40,31 +43,37 @@ class PlainTransport(MemoryTransport):
 
 @pytest.fixture
 def far(project: Project, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """A project whose data is at a remote alone: d/a, d/sub/b, file, and big of 10 MiB."""
-    project.write("d/a", "a\n")
-    project.write("d/sub/b", "bb\n")
-    project.write("file", "file\n")
-    project.write("big", BIG)
-    project.dvc("remote", "add", "-q", "-d", "store", "../store")
-    project.dvc("add", "-q", "d", "file", "big")
-    project.dvc("push", "-q")
-    project.commit_all()
-    for name in ("d", ".dvc/cache"):
-        shutil.rmtree(project.root / name)
-    for name in ("file", "big"):
-        (project.root / name).unlink()
-    monkeypatch.setitem(schemes._TRANSPORTS, "s3", memory_transport.WHERE)
+    """A project whose data is at a remote alone: d/a, d/sub/b, file, and big of 10 MiB.
+
+    The same is in the folder ../store.
+    """
     place = place_of(FAR)
     place.objects.clear()
-    store = project.root.parent / "store"
-    place.objects.update(
-        (str(path.relative_to(store)), path.read_bytes())
-        for path in (store / "files/md5").rglob("*")
-        if path.is_file()
-    )
-    project.dvc("remote", "modify", "-q", "store", "url", FAR)
+    d = [{"md5": put(place, data), "relpath": path} for path, data in (("a", A), ("sub/b", B))]
+    listed = put(place, json.dumps(d).encode(), ".dir")
+    outs = {"d": (listed, 5), "file": (put(place, FILE), 5), "big": (put(place, BIG), len(BIG))}
+    for path, (hex, size) in outs.items():
+        project.write(
+            f"{path}.dvc", f"outs:\n- md5: '{hex}'\n  size: {size}\n  hash: md5\n  path: {path}\n"
+        )
+    use_remote(project, FAR)
+    project.commit_all()
+    for key, data in place.objects.items():
+        project.write(f"../store/{key}", data)
+    monkeypatch.setitem(schemes._TRANSPORTS, "s3", memory_transport.WHERE)
     place.forget()
     return place
+
+
+def put(place: Place, data: bytes, suffix: str = "") -> str:
+    hex = hash_bytes(data, MD5) + suffix
+    place.objects[f"files/md5/{hex[:2]}/{hex[2:]}"] = data
+    return hex
+
+
+def use_remote(project: Project, url: str) -> None:
+    config = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {url}\n"
+    project.write(".dvc/config", config)
 
 
 def key_of(place: Place, data: bytes) -> str:
@@ -122,9 +131,9 @@ def test_a_remote_that_has_no_ranges_is_read_through_the_cache(
 def test_what_is_in_the_cache_is_not_asked_for(
     far: Place, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.dvc("remote", "modify", "-q", "store", "url", "../store")
+    use_remote(project, "../../store")
     project.dvc("fetch", "-q")
-    project.dvc("remote", "modify", "-q", "store", "url", FAR)
+    use_remote(project, FAR)
 
     assert BIG == api.read("big", mode="rb")
     assert "a\n" == api.read("d/a", rev="HEAD")
@@ -238,7 +247,7 @@ def test_several_threads_share_one_file_system(far: Place) -> None:
 
 
 def test_a_file_system_travels_to_another_process(far: Place, project: Project) -> None:
-    project.dvc("remote", "modify", "-q", "store", "url", "../store")
+    use_remote(project, "../../store")
     fs = api.DVCFileSystem(str(project.root), rev="HEAD")
     assert b"a\n" == fs.cat("d/a")
 
@@ -264,7 +273,7 @@ assert fs.cat("other.py") == b"2\\n"
 def test_a_forked_process_reads_for_itself_and_leaves_its_parents_git_alone(
     far: Place, project: Project
 ) -> None:
-    project.dvc("remote", "modify", "-q", "store", "url", "../store")
+    use_remote(project, "../../store")
     project.write("code.py", "1\n")
     project.write("other.py", "2\n")
     project.commit_all()
