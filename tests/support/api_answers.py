@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 
 import dvc.api as api
@@ -28,6 +29,26 @@ def sought(path, *places, **kwargs):  # type: ignore[no-untyped-def]
     """What is read at (place, count) pairs of one open file."""
     with api.open(path, mode="rb", **kwargs) as file:
         return [(file.seek(at), file.read(count), file.tell()) for at, count in places]
+
+
+def got(fs, path, target):  # type: ignore[no-untyped-def]
+    """What `get` makes of a path, which is removed again."""
+    shutil.rmtree(target, ignore_errors=True)
+    fs.get(path, target, recursive=True)
+    if os.path.isfile(target):
+        data = open(target).read()
+        os.unlink(target)
+        return data
+    found = sorted(
+        (
+            os.path.relpath(os.path.join(folder, name), target),
+            open(os.path.join(folder, name)).read(),
+        )
+        for folder, _, names in os.walk(target)
+        for name in names
+    )
+    shutil.rmtree(target)
+    return found
 
 
 def plain(value):  # type: ignore[no-untyped-def]
@@ -53,6 +74,7 @@ NAMES = {
     "ArtifactNotFound": "ArtifactNotFoundError",
     "NotInProject": "NotDvcRepoError",
     "GitError": "RevError",
+    "SCMError": "RevError",
     "SourceError": "CloneError",
     "UnknownRemote": "RemoteNotFoundError",
     "NoRemote": "NoRemoteError",
@@ -67,6 +89,7 @@ def answer(folder, expression):  # type: ignore[no-untyped-def]
         "opened": opened,
         "lines": lines,
         "sought": sought,
+        "got": got,
     }
     try:
         return plain(eval(expression, scope))

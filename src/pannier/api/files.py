@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, BinaryIO
 
 from pannier.api.opening import Config, open_view
-from pannier.core.reading_errors import OutputNotFound, PathMissing
+from pannier.core.reading_errors import IsDirectory, OutputNotFound, PathMissing
 from pannier.core.typed import Any
 from pannier.project.reading import View
 from pannier.store.remote import Remote
@@ -134,7 +134,12 @@ class _OpenContextManager:
     def _opened(self, view: View) -> IO[Any]:
         if os.path.isabs(self._path):
             raise PathMissing(self._path)
-        file: BinaryIO = view.open(view.key(self._path))
+        try:
+            file: BinaryIO = view.open(view.key(self._path))
+        except PathMissing as error:
+            raise PathMissing(self._path, is_recorded=error.is_recorded) from None
+        except IsDirectory:
+            raise IsDirectory(self._path) from None
         return file if "b" in self._mode else io.TextIOWrapper(file, encoding=self._encoding)
 
     def __exit__(

@@ -7,20 +7,23 @@ Pandas, DuckDB, Dask, PyArrow and whatever else knows fsspec read a project's fi
 from __future__ import annotations
 
 import errno
+import io
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from datetime import UTC, datetime
+from typing import BinaryIO, cast
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.spec import AbstractFileSystem
 from fsspec.utils import tokenize
 
 from pannier.api.opening import Config, open_view
+from pannier.api.shared import SharedFile
 from pannier.core.reading_errors import IsDirectory, PathMissing
 from pannier.core.typed import Any, NoReturn
 from pannier.project.index import is_stage_file
-from pannier.project.reading import Node, View
+from pannier.project.reading import BUFFER_BYTES, Node, View
 from pannier.project.saving import save
 
 Info = dict[str, Any]
@@ -157,6 +160,10 @@ class DVCFileSystem(AbstractFileSystem):  # type: ignore[misc]
         node = self._view.look(self._key(path))
         return node is not None and node.is_out
 
+    def modified(self, path: str) -> datetime:
+        """When a path last became what it is: by the disk, or by what records it."""
+        return datetime.fromtimestamp(self._view.modified_s(self._look(path)), UTC)
+
     def find(
         self,
         path: str,
@@ -168,6 +175,18 @@ class DVCFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """All files below a path, sorted, as fsspec has it. dvc_only as for `ls`."""
         self._view.prepare(self._key(path), maxdepth)
         return super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+
+    def glob(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> Any:
+        """Paths that match a pattern, as fsspec has it; `*.csv` matches at the root, too."""
+        found = super().glob(path, maxdepth=maxdepth, **kwargs)
+        pattern = self._strip_protocol(path)
+        if found or pattern.startswith("/"):
+            return found
+        # fsspec compares with names that begin with the root's '/'.
+        found = super().glob(f"/{pattern}", maxdepth=maxdepth, **kwargs)
+        if isinstance(found, dict):
+            return {name.lstrip("/"): info | {"name": name[1:]} for name, info in found.items()}
+        return [name.lstrip("/") for name in found]
 
     def du(
         self,
@@ -193,11 +212,13 @@ class DVCFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if mode != "rb":
             _refuse()
         try:
-            return self._view.open(self._key(path))
+            file = self._view.open(self._key(path))
         except PathMissing as error:
             raise _missing(path, error.is_recorded) from None
         except IsDirectory:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path) from None
+        raw = file.detach() if isinstance(file, io.BufferedReader) else file
+        return cast(BinaryIO, SharedFile(raw, BUFFER_BYTES))
 
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any
@@ -287,12 +308,12 @@ class DVCFileSystem(AbstractFileSystem):  # type: ignore[misc]
             "size": node.size,
         }
         if node.known is not None:
-            is_dir, (is_out, is_exec, size, hex) = node.known
+            is_dir, (is_out, _, size, hex) = node.known
             info["dvc_info"] = {
                 "name": node.path,
                 "type": "directory" if is_dir else "file",
                 "size": size,
-                "isexec": is_exec,
+                "isexec": is_out and self._view.is_executable(node.path),
                 "isout": is_out,
                 "isdvc": is_out,
             }

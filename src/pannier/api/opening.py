@@ -10,7 +10,6 @@ from pannier.core.events import Silent
 from pannier.core.typed import Any
 from pannier.formats.config import Tree
 from pannier.git.locate import is_git_dir
-from pannier.git.repo import GitRepo
 from pannier.project.config_files import find_root
 from pannier.project.reading import View
 from pannier.project.sources import Source, SourceOptions, open_source
@@ -31,15 +30,12 @@ def open_view(
 ) -> View:
     """The project that the arguments of `dvc.api` name, its paths starting at its root.
 
-    repo: a folder or URL, None for the project around cwd. rev: for a folder, None is the
-    workspace; where no Git is, it does not count, as in DVC. Raises NotInProject, SourceError,
-    GitError, ConfigError.
+    repo: a folder or URL, None for the project around cwd. rev: None is the workspace, or for a
+    URL its HEAD. Raises NotInProject, SourceError, GitError, ConfigError.
     """
     cwd = cwd or os.getcwd()
     url = find_root(cwd) if repo is None else os.fspath(repo)
     folder = _folder(url, cwd)
-    if folder is not None and rev is not None and GitRepo.find(folder) is None:
-        rev = None
     options = SourceOptions(
         rev=rev,
         remote=remote,

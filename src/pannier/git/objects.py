@@ -176,6 +176,15 @@ class Objects:
         self._remember(oid, _parse_tree(oid, data))
         return oid
 
+    def committed_s(self, commit: str) -> int:
+        """When a commit was made, in seconds since 1970; 0 where it does not say."""
+        ((_, _, data),) = self._all([commit], "commit")
+        for line in data.split(b"\n\n", 1)[0].splitlines():
+            if line.startswith(b"committer "):
+                stamp = line.split()[-2]
+                return int(stamp) if stamp.isdigit() else 0
+        return 0
+
     def trees(self, oids: Iterable[str]) -> dict[str, Tree]:
         known, missing = {}, []
         for oid in dict.fromkeys(oids):

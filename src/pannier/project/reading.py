@@ -12,6 +12,7 @@ import io
 import os
 import posixpath
 import threading
+from collections import OrderedDict
 from typing import BinaryIO, cast
 
 from pannier.core.errors import CorruptObject, NoRemote, NotThere, PannierError
@@ -25,11 +26,12 @@ from pannier.project.overlay import Known, Local, Overlay
 from pannier.project.sources import Place, Source
 from pannier.project.stored import StoredObject, cached_object, open_file
 from pannier.store.pace import Pace
-from pannier.store.ranges import RemoteObject, Where, has_ranges
+from pannier.store.ranges import WHOLE_BYTES, RemoteObject, Where, has_ranges
 from pannier.store.remote import Remote
 from pannier.store.transfer import fetch
 
-_BUFFER_BYTES = 256 << 10
+BUFFER_BYTES = 256 << 10
+_RECENT_BYTES = 4 * WHOLE_BYTES
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _HIDDEN = {".dvc", ".git", ".hg"}
 """Folders that nobody sees: there are settings in them, with secrets."""
@@ -80,6 +82,7 @@ class View:
         self._overlays: dict[str, Overlay] = {}
         self._refs: dict[str, dict[str, OutRef]] = {}
         self._remotes: dict[tuple[str, str | None], Remote] = {}
+        self._recent: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
     def close(self) -> None:
         with self._lock:
@@ -137,6 +140,30 @@ class View:
             if name not in found:
                 found[name] = Node(join(path, name), entry, None)
         return list(found.values())
+
+    def is_executable(self, path: str) -> bool:
+        """Whether a path is an output that is recorded as executable."""
+        with self._lock:
+            place, inner = self._find(path)
+            ref = self._ref(place, inner)
+        return ref is not None and ref.path == inner and ref.out.meta.is_exec
+
+    def modified_s(self, node: Node) -> float:
+        """When a path last became what it is, in seconds since 1970: by the disk, for what is not
+        there by the file that records it; at a revision, by the commit."""
+        with self._lock:
+            sha, git = self.source.sha, self.source.git
+            if sha is not None:
+                assert git is not None
+                return git.objects.committed_s(sha)
+            place, inner = self._find(node.path)
+            ref = self._ref(place, inner)
+        paths = [f"{self.source.root}/{join(self.base, node.path)}"]
+        if node.local is None and ref is not None:
+            file = join(place.prefix, ref.stage.file)
+            lock = file.removesuffix(".yaml") + ".lock"
+            paths = [f"{self.source.root}/{name}" for name in {file, lock}]
+        return max((os.stat(path).st_mtime for path in paths if os.path.exists(path)), default=0.0)
 
     def sizes(self, nodes: list[Node]) -> dict[str, int]:
         """Path -> size of the files among nodes whose size is nowhere recorded, where anybody
@@ -219,6 +246,9 @@ class View:
         cached = cached_object(item)
         if cached is not None:
             return cached
+        recent = self._recent.get((item.algorithm, item.hex))
+        if recent is not None:
+            return io.BytesIO(recent)
         remote = self._remote(item)
         if remote is None:
             raise PathMissing(path, is_recorded=True)
@@ -231,7 +261,16 @@ class View:
             raw.size  # noqa: B018 - of a small one this is all of it; what is not there shows now
         except NotThere:
             raise PathMissing(path, is_recorded=True) from None
-        return cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))
+        if raw.whole is not None:
+            self._keep(item, raw.whole)
+        return cast(BinaryIO, io.BufferedReader(raw, BUFFER_BYTES))
+
+    def _keep(self, item: StoredObject, data: bytes) -> None:
+        """Remembers a small object for a while: libraries open one file several times."""
+        with self._lock:
+            self._recent[item.algorithm, item.hex] = data
+            while sum(map(len, self._recent.values())) > _RECENT_BYTES:
+                self._recent.popitem(last=False)
 
     def _by_cache(self, item: StoredObject, remote: Remote, path: str) -> BinaryIO:
         """Reads from a place that has no ranges: the object comes into the cache first."""

@@ -116,6 +116,11 @@ class RemoteObject(io.RawIOBase):
         assert self._size is not None
         return self._size
 
+    @property
+    def whole(self) -> bytes | None:
+        """All of a small object, verified; None for a big one, and before anything was read."""
+        return self._whole
+
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         data = self._some(len(view))
