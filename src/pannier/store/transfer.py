@@ -38,7 +38,7 @@ class Transferred:
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
-def _retrying(
+def retrying(
     items: list[tuple[str, str, str]],
     send: Callable[[Iterable[tuple[str, str, str]]], Iterator[Result]],
     key_of: Callable[[tuple[str, str, str]], str],
@@ -99,7 +99,7 @@ def _upload(
     def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
         return remote.transport.upload_many(some, jobs, _no_bytes)
 
-    for result in _retrying(items, send, lambda item: item[1]):
+    for result in retrying(items, send, lambda item: item[1]):
         name = by_key[result.key]
         task.advance()
         if result.error is None:
@@ -172,7 +172,7 @@ def _fetch_group(
             return remote.transport.download_many(some, jobs, _no_bytes)
 
         arrived: list[int] = []
-        for result in _retrying(items, send, lambda item: item[0]):
+        for result in retrying(items, send, lambda item: item[0]):
             at = numbers[result.key]
             error = result.error
             if error is None and not plain:
