@@ -42,6 +42,18 @@ ON_DATA = (
 )
 """Commands on all data of a project, in an order in which each finds something to do."""
 
+ON_IMPORTS = (
+    _command("get -f ../source data -o data", puts=True, brings=True),
+    _command("get --show-url ../source data"),
+    _command("import -f ../source data", puts=True, brings=True, takes=True),
+    _command("import -f --rev HEAD ../source data", puts=True, brings=True, takes=True),
+    _command("import -f --no-download ../source data"),
+    _command("update -R .", puts=True, brings=True, takes=True),
+    _command("status"),
+    _command("pull --force", puts=True, brings=True),
+)
+"""Commands that bring data from a project beside ours; each may fail, and none may do harm."""
+
 ON_SETTINGS = (
     _command("config core.autostage false", edits=True),
     _command("config --local core.autostage false", edits=True),
@@ -75,5 +87,7 @@ ON_TRACKED = (
 def one(line: str) -> Command:
     """The command that is typed so."""
     return next(
-        command for command in (*ON_DATA, *ON_SETTINGS, *ON_TRACKED) if str(command) == line
+        command
+        for command in (*ON_DATA, *ON_IMPORTS, *ON_SETTINGS, *ON_TRACKED)
+        if str(command) == line
     )

@@ -30,6 +30,7 @@
     |   +-- NoSpace
     +-- GitError
     +-- SourceError                   another project's repository cannot be reached
+    +-- PathMissing, NeverMade, UrlMissing, DestinationExists: see core/source_errors.py
     +-- ListMissing                   the list of files of a directory is nowhere
     +-- TransferFailed                some objects did not arrive
     +-- TransportError                one request to a remote failed for good

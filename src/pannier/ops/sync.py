@@ -19,8 +19,9 @@ from pannier.core.plan import plan_transfer
 from pannier.core.record import dataclass, field
 from pannier.disk import batches
 from pannier.disk.walk import FIELDS
+from pannier.project.presence import is_in_cache
 from pannier.project.project import Project
-from pannier.project.targets import ALL_TARGETS, TargetOptions
+from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions
 from pannier.project.used import (
     WORKSPACE_ONLY,
     Groups,
@@ -55,28 +56,32 @@ class SyncOptions:
 @dataclass(slots=True)
 class SyncReport:
     """transferred: objects that moved, manifests included. missing: (algorithm, digest, path) of
-    what is on neither side. failures: (digest or path, reason)."""
+    what is on neither side. failures: (digest or path, reason). imports: those whose data is not
+    in the cache then, and those of which only the source is recorded."""
 
     transferred: int = 0
     missing: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    imports: list[Selected] = field(default_factory=list)
 
 
-def _groups(
-    project: Project,
-    targets: Sequence[str],
-    options: SyncOptions,
-    progress: Progress,
-    *,
-    pushing: bool,
-) -> Groups:
+def _select(
+    project: Project, targets: Sequence[str], options: SyncOptions, progress: Progress
+) -> list[Selected]:
     selected = select_used(project, targets, options.targets, options.revisions, progress)
     if options.max_size is not None:
         limit = options.max_size
         selected = [s for s in selected if (s.ref.out.meta.size_bytes or 0) < limit]
     if options.kinds:
         selected = [s for s in selected if s.ref.out.kind in options.kinds]
-    return collect(selected, pushing=pushing)
+    return selected
+
+
+def _groups(
+    project: Project, targets: Sequence[str], options: SyncOptions, progress: Progress
+) -> Groups:
+    """What may be pushed."""
+    return collect(_select(project, targets, options, progress), pushing=True)
 
 
 def _open(project: Project, own: str | None, options: SyncOptions) -> Remote:
@@ -98,7 +103,7 @@ def push(
 ) -> SyncReport:
     """Uploads what the remote lacks. Raises TransferFailed when something did not arrive."""
     report = SyncReport()
-    groups = _groups(project, targets, options, progress, pushing=True)
+    groups = _groups(project, targets, options, progress)
     if not groups:
         _open(project, None, options).transport.close()
     for (own, algorithm), wanted in groups.items():
@@ -191,10 +196,9 @@ def fetch(
     in the report.
     """
     sweep(project)
+    selected = _select(project, targets, options, progress)
     report = SyncReport()
-    for (own, algorithm), wanted in _groups(
-        project, targets, options, progress, pushing=False
-    ).items():
+    for (own, algorithm), wanted in collect(selected).items():
         store = project.store_of(algorithm)
         store.hold()
         if _is_complete(store, wanted):
@@ -202,6 +206,7 @@ def fetch(
         _fetch_from_first(project, own, wanted, options, progress, report)
     if report.failures:
         raise TransferFailed(len(report.failures), "download", report.failures)
+    report.imports = [item for item in selected if _is_wanting(project, item)]
     return report
 
 
@@ -247,6 +252,14 @@ def _fallback(project: Project) -> list[str]:
     names = [name.strip().lower() for name in project.settings.own("fallback").split(",")]
     default = project.settings.default_remote()
     return [name for name in names if name and name != default]
+
+
+def _is_wanting(project: Project, item: Selected) -> bool:
+    """True for an import that was run, and whose data is not in the cache."""
+    stage, digest = item.ref.stage, item.ref.out.digest
+    if not stage.is_import or not stage.md5 or item.ref.out.files is not None:
+        return False
+    return digest is None or not is_in_cache(project, digest)
 
 
 def _is_complete(store: Store, wanted: Wanted) -> bool:
@@ -326,7 +339,7 @@ def cloud_status(
 ) -> CloudReport:
     """Compares the cache with a remote, object by object. Raises NoRemote, TransportError."""
     changes: dict[str, str] = {}
-    groups = _groups(project, targets, options, progress, pushing=True)
+    groups = _groups(project, targets, options, progress)
     shown = project.settings.remote(options.remote).name
     for (own, algorithm), wanted in groups.items():
         store = project.store_of(algorithm)

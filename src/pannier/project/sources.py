@@ -54,7 +54,8 @@ from pannier.store.remote import Remote
 class SourceOptions:
     """rev: None for the workspace, or for a URL its HEAD. config: a file merged into the project's
     settings; settings: the same as a tree. remote: instead of its default one; remote_config:
-    options of that remote.
+    options of that remote. recorded: settings that a pointer names, as values; believed no more
+    than the source's own.
     """
 
     rev: str | None = None
@@ -62,6 +63,7 @@ class SourceOptions:
     remote: str | None = None
     remote_config: tuple[tuple[str, str], ...] = ()
     settings: Tree = field(default_factory=dict)
+    recorded: Tree | None = None
 
 
 @dataclass(slots=True)
@@ -89,6 +91,9 @@ class Source:
         _value: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self.git is not None:
             self.git.close()
 
@@ -288,6 +293,8 @@ def _settings(source: Source, prefix: str, root: str) -> Settings:
     if source.mirror is None:
         levels.append(_local_level(f"{root}/.dvc"))
     options = source.options
+    if options.recorded is not None:
+        levels.append(files.Level(files.REPO, "", "the import's pointer", options.recorded))
     if options.config is not None:
         levels.append(_given_file(options.config))
     if options.settings:
@@ -327,6 +334,11 @@ def _local_level(dvc_dir: str) -> files.Level:
     except OSError:
         return level
     return level if ours else replace(level, name=files.REPO)
+
+
+def read_given(path: str) -> Tree:
+    """The settings of a file that the command line names. Raises DiskError, ConfigError."""
+    return _given_file(path).tree
 
 
 def _given_file(path: str) -> files.Level:

@@ -41,6 +41,18 @@ class Entry:
     size_bytes: int | None
 
 
+class Facts(NamedTuple):
+    """What a place tells of one key without its bytes.
+
+    checksum: what changes when the bytes do: ("etag", value) of an object store, ("checksum",
+    value) of a web server, as DVC writes them down; None where only the bytes tell.
+    """
+
+    size_bytes: int | None
+    checksum: tuple[str, str] | None = None
+    version_id: str | None = None
+
+
 class Result(NamedTuple):
     """What became of one item of a bulk call: error None when it is there."""
 
@@ -125,6 +137,24 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Telling(Protocol):
+    """What some transports can do beside: those whose server knows when bytes change."""
+
+    def facts(self, key: str) -> Facts | None:
+        """What is told of a key, or None when it does not exist."""
+        ...
+
+
+def facts_of(transport: Transport, key: str) -> Facts | None:
+    """The facts of a key of any transport: one that tells nothing has a size alone."""
+    tell = getattr(transport, "facts", None)
+    if tell is not None:
+        told: Facts | None = tell(key)
+        return told
+    entry = transport.stat(key)
+    return None if entry is None else Facts(entry.size_bytes)
 
 
 TransportFactory = Callable[[RemoteConfig], Any]

@@ -23,7 +23,7 @@ from pannier.core.errors import (
 )
 from pannier.core.typed import Any
 from pannier.store.remote_config import RemoteConfig
-from pannier.store.transport import Entry, OnBytes
+from pannier.store.transport import Entry, Facts, OnBytes
 from pannier.store.transports.bulk import Bulk
 from pannier.store.transports.s3_bodies import Parts, Sink, md5_checked, open_source, read_whole
 from pannier.store.transports.s3_client import Connection, connect
@@ -79,6 +79,20 @@ class S3Transport(Bulk):
             return Entry(key, self._call(key, lambda: self._head(full)))
         except NotThere:
             return None
+
+    def facts(self, key: str) -> Facts | None:
+        """See Telling."""
+        full = self._prefix + key
+        if is_odd(full):
+            entry = self.stat(key)
+            return None if entry is None else Facts(entry.size_bytes)
+        try:
+            meta = self._call(key, lambda: self._meta(full))
+        except NotThere:
+            return None
+        etag = (meta["e_tag"] or "").removeprefix("W/").strip('"')
+        checksum = ("etag", etag) if etag else None
+        return Facts(int(meta["size"]), checksum, meta.get("version"))
 
     def read(self, key: str) -> bytes:
         full = self._prefix + key
@@ -207,11 +221,14 @@ class S3Transport(Bulk):
         return explain(error, at.place, key)
 
     def _head(self, full: str) -> int:
-        """The size. A HEAD's answer has no body to tell why it failed, or that the bucket is not
-        there at all: then a GET is asked."""
+        return int(self._meta(full)["size"])
+
+    def _meta(self, full: str) -> Any:
+        """Size and ETag. A HEAD's answer has no body to tell why it failed, or that the bucket is
+        not there at all: then a GET is asked."""
         at = self._open()
         try:
-            size = int(at.obstore.head(at.store, full)["size"])
+            meta = at.obstore.head(at.store, full)
         except FileNotFoundError:
             if self._bucket_seen:
                 raise
@@ -220,9 +237,9 @@ class S3Transport(Bulk):
                 raise
         else:
             self._bucket_seen = True
-            return size
+            return meta
         try:
-            return int(at.obstore.get(at.store, full).meta["size"])
+            return at.obstore.get(at.store, full).meta
         except FileNotFoundError as error:
             self._bucket_seen = "NoSuchBucket" not in str(error)
             raise
