@@ -162,7 +162,7 @@ def _copies(
     done = {path: got[first] for path, first in again}
     for path, first in again:
         call = (f"{new}/{first}"[1:], _target(new, path, made), done[path].md5)
-        for result in here.download_many([call], 1, _no_bytes):
+        for result in here.download_many([call], 1, Pace(1)):
             if result.error is not None:
                 raise result.error
         task.advance()
