@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pannier.core.errors import PannierError
+from pannier.core.errors import PannierError, Unlistable
 from pannier.store.schemes import open_transport
 from pannier.store.transport import RemoteConfig, Result, Transport
-from tests.servers import apache
+from tests.servers import apache, nginx
 from tests.servers.apache import Apache
+from tests.servers.nginx import Nginx
 from tests.servers.s3 import S3Server
 
 
@@ -80,6 +81,21 @@ class DavFolder(Folder):
         return RemoteConfig("place", url, given)
 
 
+class WebFolder(Folder):
+    """A folder of this machine, as its web server shows it."""
+
+    def __init__(self, server: Nginx, name: str) -> None:
+        super().__init__(server.root / name)
+        self.name = name
+        self.config = self.config_at(server.endpoint)
+
+    def config_at(self, endpoint: str, **options: str) -> RemoteConfig:
+        """The settings of this folder, the server reached by another way."""
+        given = {"method": "PUT", "auth": "basic", "user": nginx.USER, **options}
+        given.setdefault("password", nginx.PASSWORD)
+        return RemoteConfig("place", f"{endpoint}/{self.name}", given)
+
+
 @dataclass(slots=True)
 class Bucket:
     server: S3Server
@@ -129,6 +145,14 @@ def nothing(_: int) -> None: ...
 
 def by_key(results: Iterable[Result]) -> dict[str, Result]:
     return {result.key: result for result in results}
+
+
+def listed(place: Place, transport: Transport) -> set[str]:
+    """All keys as the transport tells them; as they are seen from outside where it cannot."""
+    try:
+        return {entry.key for entry in transport.list("")}
+    except Unlistable:
+        return place.keys()
 
 
 def errors(results: Iterable[Result]) -> dict[str, str]:

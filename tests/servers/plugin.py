@@ -10,6 +10,7 @@ import pytest
 from tests.servers import ceph
 from tests.servers.apache import Apache
 from tests.servers.canned import Answer, CannedServer, Request
+from tests.servers.nginx import Nginx
 from tests.servers.proxy import FaultProxy
 from tests.servers.swift import Swift
 
@@ -34,6 +35,13 @@ def ceph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Ceph]
 def dav_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
     """A WebDAV server: `endpoint`, `digest`, `open`, `root`."""
     with closing(Apache(tmp_path_factory.mktemp("apache"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    """A web server that takes PUT: `endpoint`, `root`."""
+    with closing(Nginx(tmp_path_factory.mktemp("nginx"))) as server:
         yield server
 
 

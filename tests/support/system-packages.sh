@@ -13,6 +13,7 @@ need mkfs.xfs xfsprogs
 need zsh zsh
 need fish fish
 need apache2 apache2-bin
+need nginx nginx
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done
