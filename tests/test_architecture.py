@@ -35,7 +35,7 @@ OWNER = {
     "pathspec": "formats.ignore",
     "rich": "cli.ui",
     "duckdb": "project.tables",
-    "obstore": "store.transports.s3_client",
+    "obstore": "store.transports.object_client",
     "botocore": "store.transports.s3_credentials",
     "httpx": "store.transports.web_client",
 }

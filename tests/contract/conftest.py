@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, DavFolder, Folder, Place
+from tests.contract.places import Bucket, Container, DavFolder, Folder, Place
 from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
 from tests.servers.swift import Swift
 
@@ -22,6 +23,7 @@ PLACES = [
     pytest.param("exfat", marks=pytest.mark.root),
     pytest.param("swift", marks=SERVERS),
     pytest.param("webdav", marks=SERVERS),
+    pytest.param("azure", marks=SERVERS),
     pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
 ]
 
@@ -65,6 +67,11 @@ def swift_place(s3_server: Swift) -> Bucket:
 @pytest.fixture
 def webdav_place(dav_server: Apache, tmp_path: Path) -> DavFolder:
     return DavFolder(dav_server, f"{tmp_path.name}/some where")
+
+
+@pytest.fixture
+def azure_place(azure_server: Azurite) -> Container:
+    return Container(azure_server, azure_server.make_container())
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pannier.store.schemes import open_transport
 from pannier.store.transport import RemoteConfig, Result, Transport
 from tests.servers import apache, nginx
 from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
 from tests.servers.nginx import Nginx
 from tests.servers.s3 import S3Server
 
@@ -135,6 +136,38 @@ class Bucket:
 
     def plant(self, key: str, data: bytes) -> None:
         self.server.client.put_object(Bucket=self.name, Key=f"{self.prefix}/{key}", Body=data)
+
+    def keys(self) -> set[str]:
+        return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
+
+
+@dataclass(slots=True)
+class Container:
+    server: Azurite
+    name: str
+    prefix: str = "some/where"
+    config: RemoteConfig = field(init=False)
+    odd_keys: tuple[str, ...] = ()
+    impossible: str = "\n\t\\"  # Azure takes a backslash for a slash
+    page: int = 40  # less than the server's 5,000: this is not a test of many pages
+
+    def __post_init__(self) -> None:
+        self.config = self.config_with()
+
+    def config_with(self, *, without: Iterable[str] = (), **options: str) -> RemoteConfig:
+        """The settings of this container, with some options changed or left out."""
+        given = {"connection_string": self.server.connection_string, **options}
+        kept = {name: value for name, value in given.items() if name not in set(without)}
+        return RemoteConfig("place", f"azure://{self.name}/{self.prefix}", kept)
+
+    def transport(self) -> Transport:
+        return open_transport(self.config)
+
+    def look(self, key: str) -> bytes | None:
+        return self.server.read(self.name, f"{self.prefix}/{key}")
+
+    def plant(self, key: str, data: bytes) -> None:
+        self.server.write(self.name, f"{self.prefix}/{key}", data)
 
     def keys(self) -> set[str]:
         return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}

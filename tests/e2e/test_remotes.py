@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers import apache, nginx
 from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
 from tests.servers.nginx import Nginx
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
@@ -42,7 +43,17 @@ def http(web_server: Nginx, tmp_path: Path) -> Far:
     return Far(f"{web_server.endpoint}/{tmp_path.name}", options, {"password": nginx.PASSWORD})
 
 
-KINDS = ["webdav", "http"]
+@pytest.fixture
+def azure(azure_server: Azurite) -> Far:
+    container = azure_server.make_container()
+    return Far(
+        f"azure://{container}/some/where",
+        {},
+        {"connection_string": azure_server.connection_string},
+    )
+
+
+KINDS = ["azure", "webdav", "http"]
 
 
 @pytest.fixture(params=[pytest.param(kind, marks=SERVERS) for kind in KINDS])

@@ -14,6 +14,8 @@ need zsh zsh
 need fish fish
 need apache2 apache2-bin
 need nginx nginx
+need node nodejs
+need npm npm
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done
