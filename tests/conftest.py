@@ -44,7 +44,7 @@ GIT_CONFIG = """\
 \tauto = 0
 """
 # What a developer's shell may hold and a test must not see. Our own switches stay.
-FOREIGN = ("DVC_", "GIT_", "AWS_", "XDG_", "PANNIER_FAULT", "CI")
+FOREIGN = ("DVC_", "GIT_", "AWS_", "AZURE_", "GOOGLE_", "OSS_", "XDG_", "PANNIER_FAULT", "CI")
 
 
 @pytest.fixture(autouse=True)

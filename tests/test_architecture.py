@@ -37,7 +37,7 @@ OWNER = {
     "rich": "cli.ui",
     "duckdb": "project.tables",
     "fsspec": "api.filesystem",
-    "obstore": "store.transports.s3_client",
+    "obstore": "store.transports.object_client",
     "botocore": "store.transports.s3_credentials",
     "asyncssh": "store.transports.ssh_connect",
     "httpx": "store.transports.web_client",

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, DavFolder, Folder, Place, SshFolder
+from tests.contract.places import Bucket, Container, DavFolder, Folder, Place, SshFolder
 from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
@@ -26,6 +27,7 @@ PLACES = [
     pytest.param("ssh", marks=SERVERS),
     pytest.param("plain_sftp", marks=SERVERS),
     pytest.param("webdav", marks=SERVERS),
+    pytest.param("azure", marks=SERVERS),
     pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
 ]
 
@@ -89,6 +91,11 @@ def plain_sftp_place(plain_sftp_server: Sshd, tmp_path: Path, clean_machine: Pat
 @pytest.fixture
 def webdav_place(dav_server: Apache, tmp_path: Path) -> DavFolder:
     return DavFolder(dav_server, f"{tmp_path.name}/some where")
+
+
+@pytest.fixture
+def azure_place(azure_server: Azurite) -> Container:
+    return Container(azure_server, azure_server.make_container())
 
 
 @pytest.fixture

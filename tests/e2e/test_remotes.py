@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import apache
+from tests.servers import apache, nginx
 from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
+from tests.servers.nginx import Nginx
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
 from tests.support.project import Project, make_project
@@ -35,7 +37,23 @@ def webdav(dav_server: Apache, tmp_path: Path) -> Far:
     return Far(url, {"user": apache.USER}, {"password": apache.PASSWORD})
 
 
-KINDS = ["webdav"]
+@pytest.fixture
+def http(web_server: Nginx, tmp_path: Path) -> Far:
+    options = {"method": "PUT", "auth": "basic", "user": nginx.USER}
+    return Far(f"{web_server.endpoint}/{tmp_path.name}", options, {"password": nginx.PASSWORD})
+
+
+@pytest.fixture
+def azure(azure_server: Azurite) -> Far:
+    container = azure_server.make_container()
+    return Far(
+        f"azure://{container}/some/where",
+        {},
+        {"connection_string": azure_server.connection_string},
+    )
+
+
+KINDS = ["azure", "webdav", "http"]
 
 
 @pytest.fixture(params=[pytest.param(kind, marks=SERVERS) for kind in KINDS])

@@ -18,6 +18,9 @@ need sshd openssh-server
 need tcsh tcsh
 need faketime faketime
 need apache2 apache2-bin
+need nginx nginx
+need node nodejs
+need npm npm
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done

@@ -35,6 +35,7 @@
     +-- TransferFailed                some objects did not arrive
     +-- TransportError                one request to a remote failed for good
     |   +-- NotThere                  no object of that name
+    |   +-- Unlistable                a place that cannot say what it holds
     |   +-- AccessDenied              wrong or expired credentials, no rights
     |   +-- Unreachable               no such host, refused, timed out (temporary)
     +-- Interrupted              252
@@ -377,6 +378,10 @@ class TransportError(PannierError):
 
 
 class NotThere(TransportError):
+    pass
+
+
+class Unlistable(TransportError):
     pass
 
 

@@ -17,10 +17,13 @@ _TRANSPORTS = {
     LOCAL: ("pannier.store.transports.local", "LocalTransport"),
     "s3": ("pannier.store.transports.s3", "S3Transport"),
     "ssh": ("pannier.store.transports.ssh", "SshTransport"),
+    "http": ("pannier.store.transports.http", "HttpTransport"),
+    "https": ("pannier.store.transports.http", "HttpTransport"),
+    "azure": ("pannier.store.transports.azure", "AzureTransport"),
     "webdav": ("pannier.store.transports.webdav", "WebdavTransport"),
     "webdavs": ("pannier.store.transports.webdav", "WebdavTransport"),
 }
-_NOT_YET = {"gs", "azure", "http", "https", "hdfs", "webhdfs"}
+_NOT_YET = {"gs", "hdfs", "webhdfs"}
 _NOT_YET |= {"oss", "gdrive", "remote"}
 """The other kinds that DVC 3.67.1 knows. remote://name/path is resolved by who reads the config."""
 

@@ -80,7 +80,8 @@ class Transport(Protocol):
         """All keys that start with prefix, in no fixed order; a missing prefix lists nothing.
 
         prefix: may end in the middle of a name ("files/md5/0"). start_after: a hint to skip keys
-        up to and including it; a transport may ignore it.
+        up to and including it; a transport may ignore it. Raises Unlistable where there is no such
+        request at all.
         """
         ...
 

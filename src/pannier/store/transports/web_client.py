@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
 from pannier import __version__
-from pannier.core.errors import ConfigError, TransportError
+from pannier.core.errors import ConfigError, NotThere, TransportError
 from pannier.core.typed import Any
 from pannier.store.transports.asking import ask_secret
 from pannier.store.transports.web_errors import TEMPORARY, astray, on_the_way, refusal
@@ -26,6 +26,7 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _REDIRECTS_MAX = 10
 _MOVED = {301, 302, 303, 307, 308}
+_NOT_KNOWN = (403, 404, 405, 410, 501)
 _SMALL = 1 << 16
 """So much of a body that nobody wants is read, to keep the connection for the next request."""
 
@@ -100,7 +101,7 @@ class WebClient:
         """Before a body is sent that would be sent twice: digest authentication begins with a
         refusal that says what the password is to be mixed with."""
         if self.options.auth == "digest" and not hasattr(self._digests, "proven"):
-            with self.ask("HEAD", f"{self.options.base}/", good=range(200, 600)):
+            with self.ask("HEAD", f"{self.options.base}/", good=(*range(200, 300), *_NOT_KNOWN)):
                 self._digests.proven = True
 
     # -- how ----
@@ -143,7 +144,10 @@ class WebClient:
             elif status in _MOVED and status not in good and "location" in answer.headers:
                 if method not in ("GET", "HEAD", "PROPFIND") and status not in (307, 308):
                     return answer
-                url = urljoin(url, answer.headers["location"])
+                url, before = urljoin(url, answer.headers["location"]), url
+                if url == f"{before}/" and method in ("GET", "HEAD"):
+                    _let_go(answer)
+                    raise NotThere(f"'{before}' is a folder")
                 if urlsplit(url).scheme not in ("http", "https"):
                     return answer
                 if url.startswith("http:") and self.options.base.startswith("https:"):
