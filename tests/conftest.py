@@ -129,4 +129,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         servers = [name for name in getattr(item, "fixturenames", ()) if name.endswith("_server")]
         if servers:
-            item.add_marker(pytest.mark.xdist_group("servers"))
+            item.add_marker(pytest.mark.xdist_group(min(servers).removesuffix("_server")))

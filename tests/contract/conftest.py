@@ -19,16 +19,15 @@ from tests.servers.ceph import Ceph
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
 
-SERVERS = pytest.mark.xdist_group("servers")
 PLACES = [
     "folder",
     pytest.param("exfat", marks=pytest.mark.root),
-    pytest.param("swift", marks=SERVERS),
-    pytest.param("ssh", marks=SERVERS),
-    pytest.param("plain_sftp", marks=SERVERS),
-    pytest.param("webdav", marks=SERVERS),
-    pytest.param("azure", marks=SERVERS),
-    pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
+    pytest.param("swift", marks=pytest.mark.xdist_group("s3")),
+    pytest.param("ssh", marks=pytest.mark.xdist_group("ssh")),
+    pytest.param("plain_sftp", marks=pytest.mark.xdist_group("ssh")),
+    pytest.param("webdav", marks=pytest.mark.xdist_group("dav")),
+    pytest.param("azure", marks=pytest.mark.xdist_group("azure")),
+    pytest.param("ceph", marks=[pytest.mark.long, pytest.mark.xdist_group("ceph")]),
 ]
 
 

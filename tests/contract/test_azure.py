@@ -22,7 +22,7 @@ from tests.servers.azurite import Azurite
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.proxy import FaultProxy
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("azure")
 
 MIB = 1 << 20
 SECRET = base64.b64encode(b"SecretSecretSecret" * 4).decode()

@@ -48,7 +48,7 @@ globals().update(
         if name.startswith("test_") and name not in LISTINGS
     }
 )
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("web")
 
 MIB = 1 << 20
 SECRET = "SecretSecretSecret"

@@ -37,7 +37,7 @@ from tests.servers.canned import Answer, CannedServer, Request, s3_error
 from tests.servers.proxy import FaultProxy
 from tests.servers.swift import Swift
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("s3")
 
 MIB = 1 << 20
 PLACE = Place("far", "s3://things/pre", "things", "Amazon S3", None, ())

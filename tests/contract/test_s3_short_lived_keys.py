@@ -24,7 +24,7 @@ from tests.contract.places import errors, failure, nothing
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.sts import KeyGiver
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("s3")
 
 TOKEN = "LogInLogInLogIn"
 Canned = Callable[[Callable[[Request], Answer]], CannedServer]

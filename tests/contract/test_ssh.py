@@ -33,7 +33,7 @@ from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd, make_key
 from tests.support.wanted import is_wanted
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("ssh")
 
 MIB = 1 << 20
 SECRET = "hidden-word-of-mine"

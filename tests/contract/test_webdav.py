@@ -33,7 +33,7 @@ from tests.servers.apache import PASSWORD, USER, Apache
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.proxy import FaultProxy
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("dav")
 
 MIB = 1 << 20
 SECRET = "SecretSecretSecret"

@@ -17,7 +17,6 @@ from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
 from tests.support.project import Project, make_project
 
-SERVERS = pytest.mark.xdist_group("servers")
 FILES = {"data/a.txt": "a", "data/sub/b.txt": "b" * 3_000_000, "data/ü c": "", "one.csv": "x,y\n"}
 
 
@@ -53,10 +52,13 @@ def azure(azure_server: Azurite) -> Far:
     )
 
 
-KINDS = ["azure", "webdav", "http"]
+KINDS = {"azure": "azure", "webdav": "dav", "http": "web"}
+"""Each with the server that its tests share."""
 
 
-@pytest.fixture(params=[pytest.param(kind, marks=SERVERS) for kind in KINDS])
+@pytest.fixture(
+    params=[pytest.param(k, marks=pytest.mark.xdist_group(g)) for k, g in KINDS.items()]
+)
 def far(request: pytest.FixtureRequest) -> Far:
     found: Far = request.getfixturevalue(request.param)
     return found
