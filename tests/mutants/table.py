@@ -329,7 +329,7 @@ MUTANTS = (
         "        if True:\n"
         "            reads.add(digest, stat_key(after), _flags_of(after.st_mode, settled))\n"
         "            return\n        fsio.unlink(target)",
-        "tests/crash/test_no_leases.py",
+        "tests/crash/test_no_leases.py::test_a_file_that_changed_while_it_was_copied_is_read_again",
     ),
     Mutant(
         "8: an edit before the exchange is put back",
