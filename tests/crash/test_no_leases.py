@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.test_races import KINDS, Stopped, changes, saved_right
+from tests.crash.test_races import KINDS, Stopped, changes, number_of, saved_right
 from tests.support.crash import (
     FIRST,
     Runs,
@@ -120,3 +120,19 @@ def test_a_file_that_is_changed_while_it_is_added_is_noticed(
             told += [f"{number}: {line}" for line in saved_right(world)]
 
     assert [] == told
+
+
+def test_a_file_that_changed_while_it_was_copied_is_read_again(base: Path, runs: Runs) -> None:
+    """Row 7: stopped when the copy is complete and the file was not looked at again."""
+    world = new_world(base / "world", runs, "copy")
+    world.write("x.bin", BEFORE)
+    log = changes(world, "add", "x.bin")
+    number = number_of(log, "chmod", "/files/md5/tmp/")
+    stopped = Stopped(World(world.base, without_leases()), number, "add", "x.bin")
+    in_place(world.repo / "x.bin")
+
+    done = stopped.go_on()
+
+    assert done.rc == 0, str(done)
+    assert md5(AFTER) in (world.repo / "x.bin.dvc").read_text()
+    assert [] == saved_right(world)

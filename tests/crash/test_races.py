@@ -149,8 +149,35 @@ def test_what_a_process_writes_that_holds_the_file_open_is_not_lost(way: str, wo
         assert "log" in status.stdout
 
 
-def test_an_edit_that_puts_size_and_mtime_back_is_noticed(world: World) -> None:
-    """Row 9; DVC reverts the user's file here."""
+@pytest.mark.parametrize("place", ["x", "folder/x"])
+@pytest.mark.parametrize("way", ["another file", "in place"])
+def test_an_edit_that_puts_size_and_mtime_back_is_noticed(
+    way: str, place: str, base: Path, runs: Runs
+) -> None:
+    """Row 9; DVC reverts the user's file here. In place only the ctime tells."""
+    world = new_world(base / "world", runs, "copy")
+    world.write(place, b"one one one")
+    os.utime(world.repo / place, (1_600_000_000, 1_600_000_000))
+    target = place.partition("/")[0]
+    world.dvc("add", "-q", target)
+    edited = world.repo / place
+    before = edited.stat()
+    if way == "another file":
+        edited.unlink()
+    with open(edited, "r+b" if way == "in place" else "wb") as file:
+        file.write(b"two two two")
+    os.utime(edited, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    status = world.run("status")
+    world.dvc("add", target)
+
+    assert "modified" in status.stdout
+    assert edited.read_bytes() == b"two two two"
+    assert picture(world).objects()[md5(b"two two two")] == b"two two two"
+
+
+def test_an_edit_of_a_link_that_puts_size_and_mtime_back_is_noticed(world: World) -> None:
+    """The same where the file is a link into the cache."""
     world.write("x", b"one one one")
     os.utime(world.repo / "x", (1_600_000_000, 1_600_000_000))
     world.dvc("add", "-q", "x")

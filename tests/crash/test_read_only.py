@@ -26,6 +26,11 @@ READING = [
     "status",
     "status --json",
     "status -c",
+    "data status",
+    "list .",
+    "du .",
+    "op log",
+    "gc -w --dry",
     "config -l",
     "remote list",
     "remote default",
@@ -45,6 +50,11 @@ WRITING = {
     "remote modify there url /nowhere": ("", ("project",)),
     "remote remove there": ("", ("project",)),
     "install": ("", ("project",)),
+    "remove data.dvc": ("", ("project",)),
+    "move big.bin other.bin": ("", ("project",)),
+    "freeze data.dvc": ("", ("project",)),
+    "undo": ("", ("project",)),
+    "destroy -f": ("", ("project",)),
 }
 """By command: paths removed before, and the places of which it needs each to be writable."""
 CASES = [(command, place) for command, (_, places) in WRITING.items() for place in places]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.hostile.commands import ON_TRACKED, Command
 from tests.support.crash import World, everything, md5
-from tests.support.hostile import EVIL, harm, outside, point_at, put_manifest, report
+from tests.support.hostile import EVIL, harm, outside, point_at, put, put_manifest, report
 
 PIPELINE = "stages:\n  one:\n    cmd: x\n    outs:\n    - {path}:\n        cache: false\n"
 
@@ -72,16 +72,20 @@ THINGS: dict[str, Callable[[World], None]] = {
     "a list with Git's folder": _list("fine.txt", "../.git/config"),
     "a list that contradicts itself": _list("a", "a/b"),
     "a digest that is a path": _digest("../../../../../canary/secret.txt"),
-    "an output outside": _output("../canary/secret.txt"),
+    "an output outside": _output("../canary/folder/precious.txt"),
     "an output of Git": _output(".git/config"),
     "an output of DVC": _output(".dvc/config"),
-    "a working folder outside": _output("secret.txt", "wdir: ../canary\n"),
+    "a working folder outside": _output("precious.txt", "wdir: ../canary/folder\n"),
     "a stage's output outside": _pipeline("../canary/secret.txt"),
     "a stage's output of Git": _pipeline(".git/config"),
-    "an output behind a link": _link("link", "canary", _output("link/secret.txt")),
-    "a stage's output behind a link": _link("link", "canary", _pipeline("link/secret.txt")),
-    "an output that is a link to a file": _link("data", "canary/secret.txt", _output("data")),
-    "an output that is a link to a folder": _link("data", "canary", _list("secret.txt")),
+    "an output behind a link": _link("link", "canary/folder", _output("link/precious.txt")),
+    "a stage's output behind a link": _link(
+        "link", "canary/folder", _pipeline("link/precious.txt")
+    ),
+    "an output that is a link to a file": _link(
+        "data", "canary/folder/precious.txt", _output("data")
+    ),
+    "an output that is a link to a folder": _link("data", "canary/folder", _list("precious.txt")),
     "a link in a folder of data": _link_in_data,
     "a link in the new place": _link("other", "canary/folder", _output("data")),
     "a pointer that is a link": _link("x.dvc", "canary/secret.txt", _output("data")),
@@ -94,8 +98,10 @@ THINGS: dict[str, Callable[[World], None]] = {
 
 @pytest.mark.parametrize("command", ON_TRACKED, ids=str)
 def test_an_edit_reaches_nothing_outside(command: Command, world: World) -> None:
-    """Each thing in a fresh copy of the project, also where the data lies beside the pointer."""
+    """Each thing in a fresh copy of the project. What lies outside is in the cache, too: else it
+    would be asked for, and not be touched for that reason alone."""
     world.write("code.py", b"the user's own\n")
+    put(world, b"precious\n")
     kept = world.base.with_name("kept")
     subprocess.run(["cp", "-a", world.base, kept], check=True)
     told = []

@@ -329,7 +329,7 @@ MUTANTS = (
         "        if True:\n"
         "            reads.add(digest, stat_key(after), _flags_of(after.st_mode, settled))\n"
         "            return\n        fsio.unlink(target)",
-        RACES,
+        "tests/crash/test_no_leases.py::test_a_file_that_changed_while_it_was_copied_is_read_again",
     ),
     Mutant(
         "8: an edit before the exchange is put back",
@@ -360,15 +360,19 @@ MUTANTS = (
         "tests/crash/test_clocks.py",
     ),
     Mutant(
-        "7: without leases the stats tell",
-        "disk/batches.py",
-        "    for _ in range(_TRIES):\n        settled = take_lease(fd)\n"
-        "        if settled and not holds_lease_briefly(before.st_size):\n"
-        "            drop_lease(fd)\n        out = ",
-        "    for _ in range(_TRIES):\n        settled = take_lease(fd)\n"
-        "        if settled and not holds_lease_briefly(before.st_size):\n"
-        "            drop_lease(fd)\n        stat_key = lambda found: 0\n        out = ",
-        "tests/crash/test_no_leases.py",
+        "27: what can only be read can be looked at",
+        "disk/clock.py",
+        "    except OSError:\n        return time.time_ns()\n",
+        "    except FileExistsError:\n        return time.time_ns()\n",
+        "tests/crash/test_read_only.py::test_what_can_only_be_read_can_be_looked_at",
+    ),
+    Mutant(
+        "27: what cannot be written is told",
+        "disk/fsio.py",
+        "    raise disk_error(error, path) from error\n",
+        "    raise RuntimeError(path) from error\n",
+        "tests/crash/test_read_only.py::"
+        "test_what_cannot_be_written_is_told_in_one_sentence_and_nothing_changes",
     ),
     Mutant(
         "D5: what checkout takes away is verified to be in the cache",

@@ -53,7 +53,8 @@ def clock_shifted(shift: str, *, stamps_too: bool = False) -> Under:
 
 def without_leases() -> Under:
     words = (sys.executable, "-m", "tests.support.odd_machine")
-    return Under(words, {"PYTHONPATH": str(REPOSITORY)})
+    places = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return Under(words, {"PYTHONPATH": os.pathsep.join(places)})
 
 
 # -- a filter of system calls (seccomp) --

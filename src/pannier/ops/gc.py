@@ -84,7 +84,8 @@ def gc(project: Project, options: GcOptions, progress: Progress) -> GcReport:
     """Raises PannierError before anything is removed when it is not clear what is in use."""
     report = GcReport()
     with ExitStack() as stack:
-        stack.enter_context(project.lock(options.wait))
+        if not options.dry:  # looking changes nothing, also where nothing can be changed
+            stack.enter_context(project.lock(options.wait))
         others = _open_others(project, options, stack)
         stores = [store for store in (project.store, project.legacy) if _is_used(store)]
         certain = all([_hold(store, options) for store in stores])
@@ -112,7 +113,8 @@ def _open_others(project: Project, options: GcOptions, stack: ExitStack) -> list
         stack.callback(other.close)
         if other.root != project.root and other.root not in found:
             found[other.root] = other
-            stack.enter_context(other.lock(options.wait))
+            if not options.dry:
+                stack.enter_context(other.lock(options.wait))
     fsio.set_policy(project.settings.own("fsync", "batch"))  # opening them set theirs
     return list(found.values())
 
