@@ -16,6 +16,12 @@ _TRANSPORTS = {
     LOCAL: ("pannier.store.transports.local", "LocalTransport"),
     "s3": ("pannier.store.transports.s3", "S3Transport"),
 }
+_READERS = {
+    "http": ("pannier.store.transports.http_read", "HttpReader"),
+    "https": ("pannier.store.transports.http_read", "HttpReader"),
+}
+"""Kinds that data can be read from, file by file, where there is no transport for all."""
+
 _NOT_YET = {"ssh", "gs", "azure", "http", "https", "webdav", "webdavs", "hdfs", "webhdfs"}
 _NOT_YET |= {"oss", "gdrive", "remote"}
 """The other kinds that DVC 3.67.1 knows. remote://name/path is resolved by who reads the config."""
@@ -44,4 +50,13 @@ def open_transport(config: RemoteConfig) -> Transport:
         at = f" for dictionary value @ data['remote']['{config.name}']" if config.name else ""
         raise ConfigError(f"Unsupported URL type {scheme}://{at}")
     module, name = _TRANSPORTS[scheme]
+    return cast(Transport, getattr(importlib.import_module(module), name)(config))
+
+
+def open_readable(config: RemoteConfig) -> Transport:
+    """The same, to read from only: some kinds can do that and no more."""
+    scheme = scheme_of(config.url)
+    if scheme in _TRANSPORTS or scheme not in _READERS:
+        return open_transport(config)
+    module, name = _READERS[scheme]
     return cast(Transport, getattr(importlib.import_module(module), name)(config))

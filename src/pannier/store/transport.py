@@ -56,10 +56,11 @@ class RemoteConfig:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One listed key. size_bytes None when the place does not tell."""
+    """One listed key. size_bytes None when the place does not tell. checksum: as of Facts."""
 
     key: str
     size_bytes: int | None
+    checksum: tuple[str, str] | None = field(default=None, compare=False)
 
 
 class Facts(NamedTuple):

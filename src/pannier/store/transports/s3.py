@@ -88,9 +88,7 @@ class S3Transport:
             meta = self._call(key, lambda: self._meta(full))
         except NotThere:
             return None
-        etag = (meta["e_tag"] or "").removeprefix("W/").strip('"')
-        checksum = ("etag", etag) if etag else None
-        return Facts(int(meta["size"]), checksum, meta.get("version"))
+        return Facts(int(meta["size"]), _checksum(meta["e_tag"]), meta.get("version"))
 
     def read(self, key: str) -> bytes:
         full = self._prefix + key
@@ -124,11 +122,12 @@ class S3Transport:
         cut = len(self._prefix)
         at = interruptibly(self._open)
         try:
-            for path, size in listed(at.obstore, at.store, self._options.bucket, full, after):
+            bucket = self._options.bucket
+            for path, size, etag in listed(at.obstore, at.store, bucket, full, after):
                 self._bucket_seen = True
                 if size or not self._is_folder_mark(path):
                     after = path
-                    yield Entry(path[cut:], size)
+                    yield Entry(path[cut:], size, _checksum(etag))
         except OddListing:
             pass  # obstore gives up at such a key: go on after the last one it told
         except Exception as error:
@@ -138,8 +137,8 @@ class S3Transport:
                 self._call("", self._check_server)
             return
         try:
-            for path, size in self._odd_keys().listed(full, after):
-                yield Entry(path[cut:], size)
+            for path, size, etag in self._odd_keys().listed(full, after):
+                yield Entry(path[cut:], size, _checksum(etag))
         except Exception as error:
             raise explain_answer(error, at.place, "") from None
 
@@ -380,3 +379,9 @@ class S3Transport:
             return answer.bytes()
 
         return Team(get, _PARTS_AT_ONCE).map_in_order(range(0, size, _PART))
+
+
+def _checksum(etag: str | None) -> tuple[str, str] | None:
+    """An ETag as DVC writes it down."""
+    bare = (etag or "").removeprefix("W/").strip('"')
+    return ("etag", bare) if bare else None
