@@ -133,6 +133,13 @@ def _place(
     place = Place(project, stage, progress)
     if place.kind != ABSENT:
         return
+    repo = stage.deps[0].repo
+    if repo is not None and not repo.get("rev_lock"):
+        # Neither digest nor commit: a pointer of anybody's could name any file of the user's.
+        raise PannierError(
+            f"'{stage.file}' does not say which state of its source is meant",
+            hint=f"if you trust it, take what is there now with 'dvc update {stage.file}'",
+        )
     brought, count = _bring(project, stage, cwd, jobs, progress)
     if brought is None or brought.digest is None:
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pannier.core.digest import MD5
 from pannier.core.errors import BadPath, TransferFailed
@@ -69,12 +69,13 @@ class Lot:
 @dataclass(frozen=True, slots=True)
 class Cargo:
     """All that was asked for. what: as the user named it. has_list: a folder whose list of files
-    is an object at the source, too."""
+    is an object at the source, too. sources: opened on the way, to be closed with it."""
 
     what: str
     is_dir: bool
     lots: list[Lot]
     has_list: bool = False
+    sources: tuple[Any, ...] = ()
 
     @property
     def count(self) -> int:
@@ -83,6 +84,8 @@ class Cargo:
     def close(self) -> None:
         for lot in self.lots:
             lot.supply.close()
+        for source in self.sources:
+            source.close()
 
     def check(self) -> None:
         """Raises BadPath for a path that may not come from elsewhere, or two that exclude each
