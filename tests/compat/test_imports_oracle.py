@@ -382,3 +382,29 @@ def test_list_url_shows_what_dvc_shows(twins: Twins) -> None:
     twins.dvc("list-url", "../ext/f.txt")
     twins.dvc("list-url", "../ext/nope")
     twins.dvc("list-url", "nope://host/path")
+
+
+def test_what_a_source_has_imported_itself_comes_from_where_that_came_from(twins: Twins) -> None:
+    """Its remote does not have it: nobody pushes imports."""
+    for side in (twins.theirs, twins.ours):
+        middle = side.base / "mid"
+        middle.mkdir()
+        git("init", "-q", cwd=middle)
+        env = {"DVC_SITE_CACHE_DIR": str(side.base / "site")}
+        for words in (
+            ["init", "-q"],
+            ["import", "-q", "../src", "dd"],
+            ["import", "-q", "../src", "mixed"],
+        ):
+            twins.theirs.program(*words, cwd=middle, env=env, check=True)
+        git("add", "-A", cwd=middle)
+        git("commit", "-qm", "imports", cwd=middle)
+        shutil.rmtree(middle / ".dvc/cache")
+        for name in ("dd", "mixed"):
+            shutil.rmtree(middle / name)
+
+    twins.dvc("get", "../mid", "dd")
+    twins.dvc("get", "../mid", "dd/sub/b", "-o", "one")
+    twins.dvc("get", "../mid", "mixed", "-o", "other")
+    twins.dvc("import", "../mid", "dd", "-o", "taken")
+    assert 0 == twins.ours.run("get", "file://{base}/mid", "dd", "-o", "by-address").rc

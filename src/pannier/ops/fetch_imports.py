@@ -12,7 +12,7 @@ from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
 from pannier.ops.importing import Place, bring
 from pannier.project.imported import is_partial, open_origin
-from pannier.project.imported_urls import brought_from, is_same, origin_of
+from pannier.project.imported_urls import brought_from, is_same, origin_of, told_of
 from pannier.project.origins import cargo_at
 from pannier.project.project import Project
 from pannier.project.snapshot import ABSENT
@@ -108,11 +108,10 @@ def _bring_url(project: Project, stage: Stage, jobs: int | None, progress: Progr
     """Raises PannierError for a source that changed since."""
     dep = stage.deps[0]
     with closing(origin_of(project, stage)) as origin:
-        facts = origin.look()
-        told = facts is not None and facts.checksum is not None
-        if not (told and facts is not None and facts.checksum != dep.checksum):
+        told = told_of(dep, origin)
+        if told is None or is_same(dep, told):
             brought = bring(project, origin.cargo(), jobs, progress)
-            if is_same(dep, brought_from(dep, origin, facts, brought)):
+            if is_same(dep, brought_from(dep, origin, told, brought)):
                 return brought
     raise PannierError(
         f"the source of '{stage.file}' changed since it was imported",
@@ -134,6 +133,13 @@ def _place(
     place = Place(project, stage, progress)
     if place.kind != ABSENT:
         return
+    repo = stage.deps[0].repo
+    if repo is not None and not repo.get("rev_lock"):
+        # Neither digest nor commit: a pointer of anybody's could name any file of the user's.
+        raise PannierError(
+            f"'{stage.file}' does not say which state of its source is meant",
+            hint=f"if you trust it, take what is there now with 'dvc update {stage.file}'",
+        )
     brought, count = _bring(project, stage, cwd, jobs, progress)
     if brought is None or brought.digest is None:
         return

@@ -20,7 +20,7 @@ from pannier.ops.importing import (
     send_on,
     write,
 )
-from pannier.project.imported_urls import brought_from, dep_of, measured
+from pannier.project.imported_urls import brought_from, dep_of, measured, told_of
 from pannier.project.project import Project
 from pannier.project.urls import Origin, open_url
 from pannier.project.workspace import sweep
@@ -62,11 +62,11 @@ def import_url(
             if not options.download:
                 dep = measured(project, dep, origin, progress)
                 return write(project, record(project, replace(stage, deps=(dep,)), None))
-            facts = origin.look()
+            told = told_of(dep, origin)
             brought = bring(project, origin.cargo(), options.jobs, progress)
         except UrlMissing:
             raise UrlMissing.of_dependency(origin.shown(project, options.cwd)) from None
-        stage = replace(stage, deps=(brought_from(dep, origin, facts, brought),))
+        stage = replace(stage, deps=(brought_from(dep, origin, told, brought),))
         stage = record(project, stage, brought)
         report = write(project, stage)
         place.fill(stage.outs[0])
@@ -89,8 +89,8 @@ def _to_remote(
     options: ImportOptions,
     progress: Progress,
 ) -> ImportReport:
-    facts = origin.look()
+    told = told_of(stage.deps[0], origin)
     with Remote(project.settings.remote(given.remote)) as remote:
         sent = send_on(project, stage, origin.cargo(), remote, options.jobs, progress)
-    dep = brought_from(stage.deps[0], origin, facts, sent)
+    dep = brought_from(stage.deps[0], origin, told, sent)
     return write(project, record(project, replace(stage, deps=(dep,)), sent))

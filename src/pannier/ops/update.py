@@ -13,7 +13,7 @@ from pannier.core.stage import Dep, Out, Stage
 from pannier.ops.importing import Ask, Place, bring, record, send_on, write
 from pannier.ops.tracking import shown
 from pannier.project.imported import is_partial, is_repo_import, open_origin, shown_source
-from pannier.project.imported_urls import brought_from, is_same, measured, origin_of
+from pannier.project.imported_urls import brought_from, is_same, measured, origin_of, told_of
 from pannier.project.origins import cargo_at
 from pannier.project.project import Project
 from pannier.project.targets import TargetOptions, select_named
@@ -21,7 +21,6 @@ from pannier.project.urls import Origin
 from pannier.project.workspace import sweep
 from pannier.store.cargo import Cargo
 from pannier.store.remote import Remote
-from pannier.store.transport import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +114,13 @@ class _Update:
             shown_url = origin.shown(project, self._cwd)
             known = not is_partial(stage) or not options.download
             try:
-                facts = origin.look()
+                told = told_of(dep, origin) if origin.path is None or options.to_remote else None
                 if options.to_remote:
                     self._send_on(
-                        stage, origin.cargo(), lambda out: brought_from(dep, origin, facts, out)
+                        stage, origin.cargo(), lambda out: brought_from(dep, origin, told, out)
                     )
                     return
-                if known and stage.md5 and self._is_same(dep, origin, facts):
+                if known and stage.md5 and self._is_same(dep, origin, told):
                     self._unchanged(stage)
                     return
                 self._announce(shown_url, stage)
@@ -134,7 +133,7 @@ class _Update:
                 brought = bring(project, cargo, options.jobs, progress)
             except UrlMissing:
                 raise UrlMissing.of_dependency(shown_url) from None
-            now = brought_from(dep, origin, facts, brought)
+            now = brought_from(dep, origin, told, brought)
             self._finish(place, record(project, replace(stage, deps=(now,)), brought))
 
     def _without_data(self, new: Stage) -> None:
@@ -148,11 +147,10 @@ class _Update:
         place.fill(new.outs[0])
         self._write(new)
 
-    def _is_same(self, dep: Dep, origin: Origin, facts: Facts | None) -> bool:
+    def _is_same(self, dep: Dep, origin: Origin, told: Dep | None) -> bool:
         """Tells whether the source is as it was. Where it tells nothing it is read."""
-        if facts is not None and facts.checksum is not None and dep.checksum is not None:
-            return facts.checksum == dep.checksum
-        return is_same(dep, measured(self._project, dep, origin, self._progress))
+        now = told or measured(self._project, dep, origin, self._progress)
+        return is_same(dep, now)
 
     def _send_on(
         self, stage: Stage, cargo: Cargo, dep_of: Callable[[Out], Dep] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 
-from pannier.core.errors import GitError
+from pannier.core.errors import GitError, SourceError
 from pannier.core.events import Progress
 from pannier.core.path import join
 from pannier.core.record import replace
@@ -108,6 +108,22 @@ def _options(repo: dict[str, Any], project: Project, stage: Stage, cwd: str) -> 
         pairs = tuple((str(name), str(value)) for name, value in remote.items())
         return SourceOptions(remote_config=pairs, recorded=recorded or None)
     return SourceOptions(remote=remote or None, recorded=recorded or None)
+
+
+def open_further(project: Project, stage: Stage, base: str | None, progress: Progress) -> Source:
+    """Opens the source of an import that a source has in turn, at the recorded commit.
+
+    project: of the source. base: where it lies on this machine; None for one that does not, whose
+    relative addresses lead nowhere.
+    """
+    repo = stage.deps[0].repo
+    assert repo is not None
+    url = str(repo["url"])
+    if base is None and "://" not in url and not os.path.isabs(url) and ":" not in url:
+        raise SourceError(url, f"'{stage.file}' of the source names it by a relative path")
+    options = _options(repo, project, stage, base or "/")
+    rev = repo.get("rev_lock") or repo.get("rev")
+    return open_committed(url, replace(options, rev=rev), base or "/", progress)
 
 
 def is_repo_import(stage: Stage) -> bool:

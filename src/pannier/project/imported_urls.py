@@ -6,10 +6,12 @@ digest of the bytes, which for a path on this machine the StatCache remembers.
 
 from __future__ import annotations
 
+import json
 import os
 
-from pannier.core.digest import MD5, Digest
+from pannier.core.digest import DIR_SUFFIX, MD5, Digest
 from pannier.core.events import Progress
+from pannier.core.hashes import md5
 from pannier.core.manifest import Manifest
 from pannier.core.record import replace
 from pannier.core.source_errors import UrlMissing
@@ -21,7 +23,6 @@ from pannier.project.snapshot import ABSENT, OTHER
 from pannier.project.urls import Origin, open_url
 from pannier.project.workspace import scratch_folder
 from pannier.store.cargo import unload
-from pannier.store.transport import Facts
 
 
 def dep_of(project: Project, stage: Stage, origin: Origin, fs_config: dict[str, str]) -> Dep:
@@ -44,21 +45,41 @@ def origin_of(project: Project, stage: Stage) -> Origin:
     return open_url(dep.path, project, cwd, config, trusted=False)
 
 
-def brought_from(dep: Dep, origin: Origin, facts: Facts | None, brought: Out) -> Dep:
-    """The dependency as it was when its data was brought. facts: told before that."""
-    if facts is not None and facts.checksum is not None:
-        return _told(dep, facts)
-    is_exec = origin.path is not None and facts is not None and os.access(origin.path, os.X_OK)
-    meta = replace(brought.meta, is_exec=is_exec)
-    return _hashed(dep, brought.digest, meta)
+def told_of(dep: Dep, origin: Origin) -> Dep | None:
+    """The dependency as its place tells it without the bytes; None where only they tell.
+
+    Of a folder it is the digest of a list of all checksums, as with DVC. Raises UrlMissing.
+    """
+    origin.look()
+    facts, entries = origin.facts, origin.entries
+    if facts is not None:
+        if facts.checksum is None:
+            return None
+        extra = {key: value for key, value in dep.extra.items() if key != "version_id"}
+        if facts.version_id:
+            extra["version_id"] = facts.version_id
+        meta = Meta(facts.size_bytes)
+        return replace(dep, checksum=facts.checksum, digest=None, meta=meta, extra=extra)
+    cut = len(origin.prefix)
+    rows: list[dict[str, str]] = []
+    for entry in entries or ():
+        if entry.checksum is None:
+            return None
+        rows.append({entry.checksum[0]: entry.checksum[1], "relpath": entry.key[cut:]})
+    if not rows:
+        return None
+    name = md5(json.dumps(rows, sort_keys=True).encode()).hexdigest() + DIR_SUFFIX
+    size = sum(entry.size_bytes or 0 for entry in entries or ())
+    return _hashed(dep, Digest(MD5, name), Meta(size, len(rows)))
 
 
-def _told(dep: Dep, facts: Facts) -> Dep:
-    extra = {key: value for key, value in dep.extra.items() if key != "version_id"}
-    if facts.version_id:
-        extra["version_id"] = facts.version_id
-    meta = Meta(facts.size_bytes)
-    return replace(dep, checksum=facts.checksum, digest=None, meta=meta, extra=extra)
+def brought_from(dep: Dep, origin: Origin, told: Dep | None, brought: Out) -> Dep:
+    """The dependency as it was when its data was brought. told: by its place, before that."""
+    if told is not None:
+        return told
+    is_exec = origin.path is not None and os.path.isfile(origin.path)
+    is_exec = is_exec and os.access(str(origin.path), os.X_OK)
+    return _hashed(dep, brought.digest, replace(brought.meta, is_exec=is_exec))
 
 
 def _hashed(dep: Dep, digest: Digest | None, meta: Meta) -> Dep:
@@ -75,9 +96,9 @@ def measured(project: Project, dep: Dep, origin: Origin, progress: Progress) -> 
     """
     if origin.path is not None:
         return _measured_here(project, dep, origin.path, progress)
-    facts = origin.look()
-    if facts is not None and facts.checksum is not None:
-        return _told(dep, facts)
+    told = told_of(dep, origin)
+    if told is not None:
+        return told
     cargo = origin.cargo()
     with scratch_folder(project, "") as scratch:
         got = unload(cargo, f"{scratch}/new", None, progress)

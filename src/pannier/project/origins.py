@@ -23,6 +23,7 @@ from pannier.core.errors import (
     PannierError,
 )
 from pannier.core.events import Progress
+from pannier.core.manifest import Manifest
 from pannier.core.path import is_inside, is_within
 from pannier.core.source_errors import NeverMade, PathMissing
 from pannier.disk import fsio
@@ -31,10 +32,11 @@ from pannier.formats.ignore import NAME as IGNORE_FILE
 from pannier.formats.pointer import is_pipeline_name, is_pointer_name
 from pannier.git.objects import FOLDER, SUBMODULE, SYMLINK
 from pannier.git.repo import GitRepo
+from pannier.project.imported import is_repo_import, open_further
 from pannier.project.index import OutRef
 from pannier.project.overlay import Overlay, Row
 from pannier.project.project import Project
-from pannier.project.sources import Place, Source
+from pannier.project.sources import Place, Source, origin_folder
 from pannier.store.cargo import Cargo, Item, Lot
 from pannier.store.remote import Remote
 from pannier.store.remote_config import RemoteConfig
@@ -43,9 +45,13 @@ from pannier.store.transports.local import LocalTransport
 from pannier.store.transports.s3_bodies import Sink
 
 
-def cargo_at(source: Source, path: str, progress: Progress) -> Cargo:
-    """The files at a path of a source. Raises PathMissing, ListMissing, BadPath."""
-    return _Finder(source, path, progress).cargo()
+def cargo_at(source: Source, path: str, progress: Progress, *, depth: int = 0) -> Cargo:
+    """The files at a path of a source. Raises PathMissing, ListMissing, BadPath.
+
+    depth: how many imports led here: what a source has imported itself lies at no remote of it,
+    and is brought from where that came from.
+    """
+    return _Finder(source, path, progress, depth).cargo()
 
 
 def object_at(source: Source, path: str, progress: Progress) -> tuple[Place, OutRef, str]:
@@ -56,9 +62,14 @@ def object_at(source: Source, path: str, progress: Progress) -> tuple[Place, Out
     return _Finder(source, path, progress).tracked()
 
 
+_FURTHEST = 8
+
+
 class _Finder:
-    def __init__(self, source: Source, path: str, progress: Progress) -> None:
+    def __init__(self, source: Source, path: str, progress: Progress, depth: int = 0) -> None:
         self._source, self._path, self._progress = source, path, progress
+        self._depth = depth
+        self._further: dict[str, dict[str, tuple[Lot, Item]]] = {}
         where = posixpath.normpath(path)
         if where.startswith(source.root + "/"):
             where = where[len(source.root) + 1 :]
@@ -69,6 +80,7 @@ class _Finder:
         self._inner = self._where[len(self._place.prefix) :].lstrip("/")
         self._refs = [ref for ref in self._place.index(progress).outs() if ref.tracked]
         self._lots: dict[object, Lot] = {}
+        self._opened: list[Source] = []
 
     def _missing(self) -> PathMissing:
         options = self._source.options
@@ -76,6 +88,7 @@ class _Finder:
 
     def cargo(self) -> Cargo:
         overlay = Overlay(self._place, self._progress, sizes=False)
+        self._find_further_lists()
         overlay.prepare(self._inner, None)
         row = overlay.look(self._inner)
         if row is None:
@@ -87,7 +100,8 @@ class _Finder:
         else:
             self._add("", self._inner, row)
         has_list = row[2] and any(ref.path == self._inner for ref in self._refs)
-        cargo = Cargo(self._path, row[2], list(self._lots.values()), has_list)
+        lots = list(self._lots.values())
+        cargo = Cargo(self._path, row[2], lots, has_list, tuple(self._opened))
         cargo.check()
         return cargo
 
@@ -116,6 +130,9 @@ class _Finder:
         ref = self._covering(inner) if row[5] is not None else None
         if ref is not None and row[5] is not None:
             algorithm = ref.out.digest.algorithm if ref.out.digest is not None else "md5"
+            if self._is_from_further(ref, row[5], algorithm):
+                self._add_further(path, inner, ref, row[5])
+                return
             key = (ref.out.remote, algorithm)
             expected = row[5][:32] if algorithm != LEGACY else ""
             self._put(key, lambda: self._objects(*key), (path, row[5], expected))
@@ -125,6 +142,53 @@ class _Finder:
             self._put("git", self._git, (path, oid, ""))
         elif row[1]:
             raise NeverMade(self._source.url, inner)
+
+    def _is_from_further(self, ref: OutRef, name: str, algorithm: str) -> bool:
+        """True for what the source has imported from a project, and not in its own cache."""
+        project = self._place.project
+        if not is_repo_import(ref.stage) or algorithm == LEGACY or project is None:
+            return False
+        return self._source.mirror is not None or not project.store_of(algorithm).has(name)
+
+    def _find_further_lists(self) -> None:
+        """What folders hold that the source has imported, where only their own sources know."""
+        for ref in self._refs:
+            digest = ref.out.digest
+            near = is_within(self._inner, ref.path) or is_within(ref.path, self._inner)
+            if digest is None or not digest.is_dir or not near:
+                continue
+            if self._is_from_further(ref, digest.hex, digest.algorithm):
+                found = self._further[ref.path] = self._open_further(ref)
+                rows = [(path, item[2]) for path, (_, item) in found.items()]
+                manifest = Manifest.of(rows)
+                if all(name for _, name in rows) and manifest.digest_hex() != digest.hex:
+                    raise CorruptObject(
+                        digest.hex, found=manifest.digest_hex(), where="what was imported there"
+                    )
+                self._place.known[ref.path] = manifest
+
+    def _add_further(self, path: str, inner: str, ref: OutRef, name: str) -> None:
+        found = self._further.get(ref.path)
+        if found is None:
+            found = self._further[ref.path] = self._open_further(ref)
+        entry = found.get(inner[len(ref.path) + 1 :])
+        if entry is None:
+            raise self._missing()
+        lot, (_, key, _) = entry
+        self._put(id(lot), lambda: lot.supply, (path, key, name[:32]))
+
+    def _open_further(self, ref: OutRef) -> dict[str, tuple[Lot, Item]]:
+        """The files of an import of the source, by their path in it, each with where it is."""
+        if self._depth >= _FURTHEST:
+            raise PannierError(f"'{self._path}' was imported over more than {_FURTHEST} projects")
+        project, source = self._place.project, self._source
+        assert project is not None
+        base = project.root if source.mirror is None else origin_folder(source, self._place.prefix)
+        further = open_further(project, ref.stage, base, self._progress)
+        self._opened.append(further)
+        cargo = cargo_at(further, ref.stage.deps[0].path, self._progress, depth=self._depth + 1)
+        self._opened += cargo.sources
+        return {item[0]: (lot, item) for lot in cargo.lots for item in lot.items}
 
     def _put(self, kind: object, make: object, item: Item) -> None:
         lot = self._lots.get(kind)

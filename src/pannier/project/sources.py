@@ -129,11 +129,15 @@ class Source:
 
 @dataclass(slots=True)
 class Place:
-    """One project in a source, or a folder that is none. prefix: where it lies in the source."""
+    """One project in a source, or a folder that is none. prefix: where it lies in the source.
+
+    known: lists of files that somebody found out already, by the path of their output.
+    """
 
     source: Source
     prefix: str
     project: Project | None
+    known: dict[str, Manifest] = field(default_factory=dict)
     _index: Index | None = None
 
     def index(self, progress: Progress) -> Index:
@@ -166,6 +170,9 @@ class Place:
         wanted: dict[tuple[str | None, str], dict[str, str]] = {}
         for ref in refs:
             assert self.project is not None
+            if ref.path in self.known:
+                found[ref.path] = self.known[ref.path]
+                continue
             if ref.out.files is not None:
                 listed = recorded_manifest(self.project, ref.out)
                 assert listed is not None
@@ -288,7 +295,7 @@ def _settings(source: Source, prefix: str, root: str) -> Settings:
         levels.append(files.read_level(files.REPO, f"{root}/.dvc"))
     else:
         text = (tree.read(".dvc/config") or b"").decode("utf-8", "replace")
-        at = f"{_origin(source, prefix) or root}/.dvc/config"
+        at = f"{origin_folder(source, prefix) or root}/.dvc/config"
         levels.append(files.parse_level(files.REPO, at, text.replace("\r\n", "\n")))
     if source.mirror is None:
         levels.append(_local_level(f"{root}/.dvc"))
@@ -318,7 +325,7 @@ def _settings(source: Source, prefix: str, root: str) -> Settings:
     return settings
 
 
-def _origin(source: Source, prefix: str) -> str | None:
+def origin_folder(source: Source, prefix: str) -> str | None:
     """The folder that a mirror was made of, when that is one: relative remotes start there."""
     if source.mirror is None:
         return None

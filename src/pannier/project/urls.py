@@ -13,15 +13,15 @@ from collections.abc import Mapping
 
 from pannier.core.errors import BadPath, ConfigError
 from pannier.core.path import is_inside, relative
-from pannier.core.record import dataclass, field
+from pannier.core.record import dataclass
 from pannier.core.source_errors import UrlMissing
 from pannier.core.typed import Any
 from pannier.formats import config_schema as schema
 from pannier.project.project import Project
 from pannier.store.cargo import Cargo, Lot
 from pannier.store.remote_config import RemoteConfig
-from pannier.store.schemes import LOCAL, open_transport, scheme_of
-from pannier.store.transport import Facts, Transport, facts_of
+from pannier.store.schemes import LOCAL, open_readable, scheme_of
+from pannier.store.transport import Entry, Facts, Transport, facts_of
 
 REMOTE = "remote"
 
@@ -29,14 +29,16 @@ REMOTE = "remote"
 @dataclass(slots=True)
 class Origin:
     """What a URL names. url: as typed. key: below the transport's root, '' for all of it.
-    path: on this machine, absolute, else None. base: key's own name.
+    path: on this machine, absolute, else None. facts, entries: what `look` found: those of a
+    single file, or all that lies below, by key.
     """
 
     url: str
     transport: Transport
     key: str
     path: str | None = None
-    keys: list[tuple[str, int | None]] = field(default_factory=list)
+    facts: Facts | None = None
+    entries: list[Entry] | None = None
 
     @property
     def name(self) -> str:
@@ -54,27 +56,36 @@ class Origin:
                 return relative(inner, cwd)
         return self.path
 
-    def look(self) -> Facts | None:
-        """What is told of a single file; None for a folder and for nothing."""
-        return facts_of(self.transport, self.key) if self.key else None
+    def look(self) -> None:
+        """Asks what is there, once. Raises UrlMissing, TransportError."""
+        if self.facts is not None or self.entries is not None:
+            return
+        self.facts = facts_of(self.transport, self.key) if self.key else None
+        if self.facts is not None:
+            return
+        found = sorted(self.transport.list(self.prefix), key=lambda entry: entry.key)
+        if not found and not self.is_folder():
+            raise UrlMissing(self.url)
+        self.entries = [entry for entry in found if not entry.key.endswith("/")]
+
+    @property
+    def prefix(self) -> str:
+        """What the keys of a folder start with."""
+        return f"{self.key}/" if self.key else ""
 
     def is_folder(self) -> bool:
-        """True when something lies below. Call it when `look` found no file."""
+        """True when something lies below. Call it when there is no file."""
         if self.path is not None:
             return os.path.isdir(self.path)
-        prefix = f"{self.key}/" if self.key else ""
-        return next(iter(self.transport.list(prefix)), None) is not None
+        return next(iter(self.transport.list(self.prefix)), None) is not None
 
     def cargo(self) -> Cargo:
         """All of it. Raises UrlMissing, BadPath."""
-        if self.key and self.transport.stat(self.key) is not None:
+        self.look()
+        if self.entries is None:
             return Cargo(self.url, False, [Lot(self.transport, [("", self.key, "")], self.url)])
-        prefix = f"{self.key}/" if self.key else ""
-        self.keys = sorted((entry.key, entry.size_bytes) for entry in self.transport.list(prefix))
-        if not self.keys and not self.is_folder():
-            raise UrlMissing(self.url)
-        cut = len(prefix)
-        items = [(key[cut:], key, "") for key, _ in self.keys if not key.endswith("/")]
+        cut = len(self.prefix)
+        items = [(entry.key[cut:], entry.key, "") for entry in self.entries]
         cargo = Cargo(self.url, True, [Lot(self.transport, items, self.url)])
         cargo.check()
         return cargo
@@ -111,11 +122,11 @@ def open_url(
         plain = url.removeprefix("file://")
         path = os.path.normpath(os.path.join(cwd, os.path.expanduser(plain)))
         folder, name = os.path.split(path)
-        transport = open_transport(RemoteConfig("", folder, options))
+        transport = open_readable(RemoteConfig("", folder, options))
         return Origin(url, transport, name, path)
     root, key = _split(url)
     protected = frozenset(options) if trusted else frozenset[str]()
-    return Origin(url, open_transport(RemoteConfig("", root, options, protected)), key)
+    return Origin(url, open_readable(RemoteConfig("", root, options, protected)), key)
 
 
 def _open_below_remote(url: str, project: Project | None, options: dict[str, str]) -> Origin:
@@ -130,14 +141,18 @@ def _open_below_remote(url: str, project: Project | None, options: dict[str, str
         raise BadPath(path, "it leaves the remote", f"'{url}'")
     key = "" if key == "." else key
     merged = {**config.options, **options}
-    transport = open_transport(RemoteConfig(config.name, config.url, merged, config.protected))
+    transport = open_readable(RemoteConfig(config.name, config.url, merged, config.protected))
     return Origin(url, transport, key)
 
 
 def _split(url: str) -> tuple[str, str]:
     """(root, key) of a URL: what a transport is opened with has a host, or a bucket, at least."""
     scheme, _, rest = url.partition("://")
+    query = ""
+    if scheme.lower() in ("http", "https"):
+        rest, mark, query = rest.partition("#")[0].partition("?")
+        query = mark + query
     host, _, path = rest.strip("/").partition("/")
     folder, _, name = path.rstrip("/").rpartition("/")
     root = f"{scheme}://{host}"
-    return (f"{root}/{folder}" if folder else root), name
+    return (f"{root}/{folder}" if folder else root), name + query

@@ -16,7 +16,7 @@ from pannier.core.errors import BadPath, TransferFailed
 from pannier.core.events import Progress, Task
 from pannier.core.path import all_plain, reason_to_refuse
 from pannier.core.record import dataclass
-from pannier.core.typed import Protocol
+from pannier.core.typed import Any, Protocol
 from pannier.disk import batches, fsio, trees
 from pannier.disk.walk import FIELDS
 from pannier.store.objects import Store
@@ -72,12 +72,13 @@ class Lot:
 @dataclass(frozen=True, slots=True)
 class Cargo:
     """All that was asked for. what: as the user named it. has_list: a folder whose list of files
-    is an object at the source, too."""
+    is an object at the source, too. sources: opened on the way, to be closed with it."""
 
     what: str
     is_dir: bool
     lots: list[Lot]
     has_list: bool = False
+    sources: tuple[Any, ...] = ()
 
     @property
     def count(self) -> int:
@@ -86,6 +87,8 @@ class Cargo:
     def close(self) -> None:
         for lot in self.lots:
             lot.supply.close()
+        for source in self.sources:
+            source.close()
 
     def check(self) -> None:
         """Raises BadPath for a path that may not come from elsewhere, or two that exclude each

@@ -23,6 +23,12 @@ _TRANSPORTS = {
     "webdav": ("pannier.store.transports.webdav", "WebdavTransport"),
     "webdavs": ("pannier.store.transports.webdav", "WebdavTransport"),
 }
+_READERS = {
+    "http": ("pannier.store.transports.http_read", "HttpReader"),
+    "https": ("pannier.store.transports.http_read", "HttpReader"),
+}
+"""Who reads single files of these kinds for import-url: with ETags, and any server's."""
+
 _NOT_YET = {"gs", "hdfs", "webhdfs"}
 _NOT_YET |= {"oss", "gdrive", "remote"}
 """The other kinds that DVC 3.67.1 knows. remote://name/path is resolved by who reads the config."""
@@ -51,4 +57,13 @@ def open_transport(config: RemoteConfig) -> Transport:
         at = f" for dictionary value @ data['remote']['{config.name}']" if config.name else ""
         raise ConfigError(f"Unsupported URL type {scheme}://{at}")
     module, name = _TRANSPORTS[scheme]
+    return cast(Transport, getattr(importlib.import_module(module), name)(config))
+
+
+def open_readable(config: RemoteConfig) -> Transport:
+    """The same, to read single files from."""
+    scheme = scheme_of(config.url)
+    if scheme not in _READERS:
+        return open_transport(config)
+    module, name = _READERS[scheme]
     return cast(Transport, getattr(importlib.import_module(module), name)(config))

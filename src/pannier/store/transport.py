@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from pannier.core.record import dataclass
+from pannier.core.record import dataclass, field
 from pannier.core.typed import Any, Protocol
 from pannier.store.remote_config import RemoteConfig
 
@@ -35,10 +35,11 @@ OnBytes = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One listed key. size_bytes None when the place does not tell."""
+    """One listed key. size_bytes None when the place does not tell. checksum: as of Facts."""
 
     key: str
     size_bytes: int | None
+    checksum: tuple[str, str] | None = field(default=None, compare=False)
 
 
 class Facts(NamedTuple):

@@ -54,6 +54,12 @@ class Client(Protocol):
     def slow(self) -> Any: ...
 
 
+def checksum_of(etag: str | None) -> tuple[str, str] | None:
+    """An ETag as DVC writes it down."""
+    bare = (etag or "").removeprefix("W/").strip('"')
+    return ("etag", bare) if bare else None
+
+
 class ObjectTransport(Bulk):
     """See Transport. Of one bucket; a subclass says how to connect and what errors mean."""
 
@@ -107,9 +113,7 @@ class ObjectTransport(Bulk):
             meta = self._call(key, lambda: self._meta(full))
         except NotThere:
             return None
-        etag = (meta["e_tag"] or "").removeprefix("W/").strip('"')
-        checksum = ("etag", etag) if etag else None
-        return Facts(int(meta["size"]), checksum, meta.get("version"))
+        return Facts(int(meta["size"]), checksum_of(meta["e_tag"]), meta.get("version"))
 
     def read(self, key: str) -> bytes:
         full = self._prefix + key
@@ -140,22 +144,22 @@ class ObjectTransport(Bulk):
         after = self._prefix + start_after if start_after else ""
         cut = len(self._prefix)
         try:
-            for path, size in self._listed(self._prefix + prefix, after):
-                yield Entry(path[cut:], size)
+            for path, size, etag in self._listed(self._prefix + prefix, after):
+                yield Entry(path[cut:], size, checksum_of(etag))
         except OddListing:
             raise TransportError(
                 f"'{self.url}' holds a key that cannot be listed, with '//' or '..' in it",
                 hint="give the remote a folder of its own in the URL",
             ) from None
 
-    def _listed(self, full: str, after: str) -> Iterator[tuple[str, int]]:
-        """Yields (full key, size in bytes). Raises OddListing where obstore gives up."""
+    def _listed(self, full: str, after: str) -> Iterator[tuple[str, int, str | None]]:
+        """Yields (full key, size in bytes, ETag). Raises OddListing where obstore gives up."""
         at = interruptibly(self._open)
         try:
-            for path, size in listed(at.obstore, at.store, self._bucket, full, after):
+            for path, size, etag in listed(at.obstore, at.store, self._bucket, full, after):
                 self._bucket_seen = True
                 if size or not self._is_folder_mark(path):
-                    yield path, size
+                    yield path, size, etag
         except (OddListing, PannierError):
             raise
         except Exception as error:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from pannier.core.errors import NotThere, PannierError
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.transport import Entry, Facts, OnBytes
-from pannier.store.transports.object_store import ObjectTransport
+from pannier.store.transports.object_store import ObjectTransport, checksum_of
 from pannier.store.transports.s3_client import Connection, connect
 from pannier.store.transports.s3_config import read_options
 from pannier.store.transports.s3_credentials import explain_answer, make_client
@@ -88,15 +88,15 @@ class S3Transport(ObjectTransport):
         after = self._prefix + start_after if start_after else ""
         cut = len(self._prefix)
         try:
-            for path, size in self._listed(full, after):
+            for path, size, etag in self._listed(full, after):
                 after = path
-                yield Entry(path[cut:], size)
+                yield Entry(path[cut:], size, checksum_of(etag))
             return
         except OddListing:
             pass  # obstore gives up at such a key: go on after the last one it told
         try:
-            for path, size in self._odd_keys().listed(full, after):
-                yield Entry(path[cut:], size)
+            for path, size, etag in self._odd_keys().listed(full, after):
+                yield Entry(path[cut:], size, checksum_of(etag))
         except Exception as error:
             raise explain_answer(error, self._open().place, "") from None
 

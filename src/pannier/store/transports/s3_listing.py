@@ -20,8 +20,8 @@ class OddListing(Exception):
 
 def listed(
     obstore: Any, store: Any, bucket: str, full: str, after: str
-) -> Iterator[tuple[str, int]]:
-    """Yields (key, size in bytes) of the keys that start with full, in the server's order.
+) -> Iterator[tuple[str, int, str | None]]:
+    """Yields (key, size in bytes, ETag) of the keys that start with full, in the server's order.
 
     obstore lists folders only: a start in the middle of a name is made of the place in the order
     where to begin and the end of what fits. after: where to begin at the earliest; may be ignored.
@@ -46,7 +46,7 @@ def listed(
             for meta in page:
                 path = meta["path"]
                 if path.startswith(full):
-                    yield path, meta["size"]
+                    yield path, meta["size"], meta["e_tag"]
                 elif in_order and path > full:
                     return
     except Exception as error:

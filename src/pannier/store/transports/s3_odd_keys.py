@@ -55,14 +55,14 @@ class OddKeys:
         answer = self._client.head_object(Bucket=self._bucket, Key=key, **self._customer)
         return int(answer["ContentLength"])
 
-    def listed(self, prefix: str, start_after: str) -> Iterator[tuple[str, int]]:
-        """Yields (key, size in bytes) in the server's order."""
+    def listed(self, prefix: str, start_after: str) -> Iterator[tuple[str, int, str | None]]:
+        """Yields (key, size in bytes, ETag) in the server's order."""
         request = {"Bucket": self._bucket, "Prefix": prefix}
         if start_after:
             request["StartAfter"] = start_after
         for page in self._client.get_paginator("list_objects_v2").paginate(**request):
             for entry in page.get("Contents", ()):
-                yield entry["Key"], int(entry["Size"])
+                yield entry["Key"], int(entry["Size"]), entry.get("ETag")
 
     def read(self, key: str) -> bytes:
         answer = self._client.get_object(Bucket=self._bucket, Key=key, **self._customer)
