@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, Container, DavFolder, Folder, Place
+from tests.contract.places import Bucket, Container, DavFolder, Folder, OssBucket, Place
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
@@ -24,6 +24,7 @@ PLACES = [
     pytest.param("swift", marks=SERVERS),
     pytest.param("webdav", marks=SERVERS),
     pytest.param("azure", marks=SERVERS),
+    pytest.param("oss", marks=SERVERS),
     pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
 ]
 
@@ -72,6 +73,11 @@ def webdav_place(dav_server: Apache, tmp_path: Path) -> DavFolder:
 @pytest.fixture
 def azure_place(azure_server: Azurite) -> Container:
     return Container(azure_server, azure_server.make_container())
+
+
+@pytest.fixture
+def oss_place(s3_server: Swift) -> OssBucket:
+    return OssBucket(s3_server, s3_server.make_bucket())
 
 
 @pytest.fixture

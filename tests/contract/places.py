@@ -141,6 +141,22 @@ class Bucket:
         return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
 
 
+class OssBucket(Bucket):
+    """A bucket as users of Aliyun OSS name it."""
+
+    def config_with(
+        self, *, protected: Iterable[str] = (), without: Iterable[str] = (), **options: str
+    ) -> RemoteConfig:
+        given = {
+            "oss_endpoint": self.server.endpoint,
+            "oss_key_id": self.server.key_id,
+            "oss_key_secret": self.server.secret,
+            **options,
+        }
+        kept = {name: value for name, value in given.items() if name not in set(without)}
+        return RemoteConfig("place", f"oss://{self.name}/{self.prefix}", kept, frozenset(protected))
+
+
 @dataclass(slots=True)
 class Container:
     server: Azurite

@@ -13,6 +13,7 @@ from tests.servers import apache, nginx
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.nginx import Nginx
+from tests.servers.swift import Swift
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
 from tests.support.project import Project, make_project
@@ -53,7 +54,21 @@ def azure(azure_server: Azurite) -> Far:
     )
 
 
-KINDS = ["azure", "webdav", "http"]
+@pytest.fixture
+def oss(s3_server: Swift) -> Far:
+    options = {"oss_endpoint": s3_server.endpoint, "oss_key_id": s3_server.key_id}
+    return Far(
+        f"oss://{s3_server.make_bucket()}/some/where",
+        options,
+        {"oss_key_secret": s3_server.secret},
+    )
+
+
+KINDS = ["azure", "oss", "webdav", "http"]
+
+
+OURS = {"oss"}
+"""Real DVC speaks OSS's own protocol, which no server but Aliyun's does."""
 
 
 @pytest.fixture(params=[pytest.param(kind, marks=SERVERS) for kind in KINDS])
@@ -125,6 +140,7 @@ def test_what_one_pushes_the_other_pulls(
 
 
 @pytest.mark.parametrize("start", ["ours", "DVC"])
+@pytest.mark.parametrize("far", [kind for kind in KINDS if kind not in OURS], indirect=True)
 def test_real_dvc_and_we_share_a_remote(
     begin: Callable[[Runner], Project], far: Far, dvc: Program, oracle: Oracle, start: str
 ) -> None:

@@ -18,11 +18,12 @@ _TRANSPORTS = {
     "http": ("pannier.store.transports.http", "HttpTransport"),
     "https": ("pannier.store.transports.http", "HttpTransport"),
     "azure": ("pannier.store.transports.azure", "AzureTransport"),
+    "oss": ("pannier.store.transports.oss", "OssTransport"),
     "webdav": ("pannier.store.transports.webdav", "WebdavTransport"),
     "webdavs": ("pannier.store.transports.webdav", "WebdavTransport"),
 }
 _NOT_YET = {"ssh", "gs", "hdfs", "webhdfs"}
-_NOT_YET |= {"oss", "gdrive", "remote"}
+_NOT_YET |= {"gdrive", "remote"}
 """The other kinds that DVC 3.67.1 knows. remote://name/path is resolved by who reads the config."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
