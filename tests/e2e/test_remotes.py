@@ -13,6 +13,7 @@ from tests.servers import apache, nginx
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.nginx import Nginx
+from tests.servers.rclone import Rclone
 from tests.servers.swift import Swift
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
@@ -64,11 +65,20 @@ def oss(s3_server: Swift) -> Far:
     )
 
 
-KINDS = ["azure", "oss", "webdav", "http"]
+@pytest.fixture
+def gs(gs_server: Rclone) -> Far:
+    return Far(
+        f"gs://{gs_server.make_bucket()}/some/where",
+        {"endpointurl": gs_server.endpoint},
+        {"credentialpath": str(gs_server.credentials)},
+    )
 
 
-OURS = {"oss"}
-"""Real DVC speaks OSS's own protocol, which no server but Aliyun's does."""
+KINDS = ["azure", "gs", "oss", "webdav", "http"]
+
+
+OURS = {"gs", "oss"}
+"""Real DVC speaks OSS's own protocol and Google's JSON interface, which these servers do not."""
 
 
 @pytest.fixture(params=[pytest.param(kind, marks=SERVERS) for kind in KINDS])

@@ -15,6 +15,7 @@ LOCAL = "local"
 _TRANSPORTS = {
     LOCAL: ("pannier.store.transports.local", "LocalTransport"),
     "s3": ("pannier.store.transports.s3", "S3Transport"),
+    "gs": ("pannier.store.transports.gs", "GsTransport"),
     "http": ("pannier.store.transports.http", "HttpTransport"),
     "https": ("pannier.store.transports.http", "HttpTransport"),
     "azure": ("pannier.store.transports.azure", "AzureTransport"),
@@ -22,7 +23,7 @@ _TRANSPORTS = {
     "webdav": ("pannier.store.transports.webdav", "WebdavTransport"),
     "webdavs": ("pannier.store.transports.webdav", "WebdavTransport"),
 }
-_NOT_YET = {"ssh", "gs", "hdfs", "webhdfs"}
+_NOT_YET = {"ssh", "hdfs", "webhdfs"}
 _NOT_YET |= {"gdrive", "remote"}
 """The other kinds that DVC 3.67.1 knows. remote://name/path is resolved by who reads the config."""
 
