@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, Container, DavFolder, Folder, Place, SshFolder
+from tests.contract.places import (
+    Bucket,
+    Container,
+    DavFolder,
+    Folder,
+    OssBucket,
+    Place,
+    SshFolder,
+)
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
@@ -27,6 +35,7 @@ PLACES = [
     pytest.param("plain_sftp", marks=pytest.mark.xdist_group("ssh")),
     pytest.param("webdav", marks=pytest.mark.xdist_group("dav")),
     pytest.param("azure", marks=pytest.mark.xdist_group("azure")),
+    pytest.param("oss", marks=pytest.mark.xdist_group("s3")),
     pytest.param("ceph", marks=[pytest.mark.long, pytest.mark.xdist_group("ceph")]),
 ]
 
@@ -95,6 +104,11 @@ def webdav_place(dav_server: Apache, tmp_path: Path) -> DavFolder:
 @pytest.fixture
 def azure_place(azure_server: Azurite) -> Container:
     return Container(azure_server, azure_server.make_container())
+
+
+@pytest.fixture
+def oss_place(s3_server: Swift) -> OssBucket:
+    return OssBucket(s3_server, s3_server.make_bucket())
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tests.servers import apache, nginx
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.nginx import Nginx
+from tests.servers.rclone import Rclone
 from tests.servers.s3 import S3Server
 from tests.servers.sshd import Sshd
 
@@ -152,6 +153,22 @@ class Bucket:
         return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
 
 
+class OssBucket(Bucket):
+    """A bucket as users of Aliyun OSS name it."""
+
+    def config_with(
+        self, *, protected: Iterable[str] = (), without: Iterable[str] = (), **options: str
+    ) -> RemoteConfig:
+        given = {
+            "oss_endpoint": self.server.endpoint,
+            "oss_key_id": self.server.key_id,
+            "oss_key_secret": self.server.secret,
+            **options,
+        }
+        kept = {name: value for name, value in given.items() if name not in set(without)}
+        return RemoteConfig("place", f"oss://{self.name}/{self.prefix}", kept, frozenset(protected))
+
+
 @dataclass(slots=True)
 class Container:
     server: Azurite
@@ -170,6 +187,43 @@ class Container:
         given = {"connection_string": self.server.connection_string, **options}
         kept = {name: value for name, value in given.items() if name not in set(without)}
         return RemoteConfig("place", f"azure://{self.name}/{self.prefix}", kept)
+
+    def transport(self) -> Transport:
+        return open_transport(self.config)
+
+    def look(self, key: str) -> bytes | None:
+        return self.server.read(self.name, f"{self.prefix}/{key}")
+
+    def plant(self, key: str, data: bytes) -> None:
+        self.server.write(self.name, f"{self.prefix}/{key}", data)
+
+    def keys(self) -> set[str]:
+        return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
+
+
+@dataclass(slots=True)
+class GsBucket:
+    """A bucket as clients of Google Cloud Storage see it."""
+
+    server: Rclone
+    name: str
+    prefix: str = "some/where"
+    config: RemoteConfig = field(init=False)
+    odd_keys: tuple[str, ...] = ()
+    impossible: str = "\n\t"
+    page: int = 40  # less than the server's 1,000: this is not a test of many pages
+
+    def __post_init__(self) -> None:
+        self.config = self.config_with()
+
+    def config_with(self, bucket: str = "", **options: str) -> RemoteConfig:
+        given = {
+            "endpointurl": self.server.endpoint,
+            "credentialpath": str(self.server.credentials),
+            **options,
+        }
+        url = f"gs://{bucket or self.name}/{self.prefix}"
+        return RemoteConfig("place", url, given, frozenset({"credentialpath"}))
 
     def transport(self) -> Transport:
         return open_transport(self.config)

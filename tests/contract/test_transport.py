@@ -459,7 +459,7 @@ def test_a_killed_upload_leaves_no_key_and_can_be_repeated(
     with source.open("wb") as file:
         file.truncate(size)
     config = place.config
-    told = repr((config.name, config.url, config.options))
+    told = repr((config.name, config.url, config.options, config.protected))
     process = subprocess.Popen(
         [sys.executable, "-c", UPLOAD, told, source], stdout=subprocess.PIPE, text=True
     )

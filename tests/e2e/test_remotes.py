@@ -13,6 +13,8 @@ from tests.servers import apache, nginx
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.nginx import Nginx
+from tests.servers.rclone import Rclone
+from tests.servers.swift import Swift
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
 from tests.support.project import Project, make_project
@@ -52,8 +54,30 @@ def azure(azure_server: Azurite) -> Far:
     )
 
 
-KINDS = {"azure": "azure", "webdav": "dav", "http": "web"}
+@pytest.fixture
+def oss(s3_server: Swift) -> Far:
+    options = {"oss_endpoint": s3_server.endpoint, "oss_key_id": s3_server.key_id}
+    return Far(
+        f"oss://{s3_server.make_bucket()}/some/where",
+        options,
+        {"oss_key_secret": s3_server.secret},
+    )
+
+
+@pytest.fixture
+def gs(gs_server: Rclone) -> Far:
+    return Far(
+        f"gs://{gs_server.make_bucket()}/some/where",
+        {"endpointurl": gs_server.endpoint},
+        {"credentialpath": str(gs_server.credentials)},
+    )
+
+
+KINDS = {"azure": "azure", "gs": "gs", "oss": "s3", "webdav": "dav", "http": "web"}
 """Each with the server that its tests share."""
+
+OURS = {"gs", "oss"}
+"""Real DVC speaks OSS's own protocol and Google's JSON interface, which these servers do not."""
 
 
 @pytest.fixture(
@@ -127,6 +151,7 @@ def test_what_one_pushes_the_other_pulls(
 
 
 @pytest.mark.parametrize("start", ["ours", "DVC"])
+@pytest.mark.parametrize("far", [kind for kind in KINDS if kind not in OURS], indirect=True)
 def test_real_dvc_and_we_share_a_remote(
     begin: Callable[[Runner], Project], far: Far, dvc: Program, oracle: Oracle, start: str
 ) -> None:

@@ -12,6 +12,7 @@ from tests.servers.apache import Apache
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.nginx import Nginx
 from tests.servers.proxy import FaultProxy
+from tests.servers.rclone import Rclone
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
 
@@ -59,6 +60,13 @@ def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azurite.A
     if why := azurite.why_not():
         pytest.skip(why)
     with closing(azurite.Azurite(tmp_path_factory.mktemp("azurite"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    """What takes requests as Google Cloud Storage does: `endpoint`, `make_bucket()`."""
+    with closing(Rclone(tmp_path_factory.mktemp("rclone"))) as server:
         yield server
 
 

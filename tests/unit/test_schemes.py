@@ -32,7 +32,7 @@ def test_a_url_says_its_kind(url: str, scheme: str) -> None:
 
 @pytest.mark.parametrize(
     "scheme",
-    "gs hdfs webhdfs oss gdrive".split(),
+    "hdfs webhdfs gdrive".split(),
 )
 def test_a_kind_that_is_not_there_yet_is_one_sentence(scheme: str) -> None:
     with pytest.raises(UnsupportedScheme) as caught:

@@ -17,9 +17,11 @@ _TRANSPORTS = {
     LOCAL: ("pannier.store.transports.local", "LocalTransport"),
     "s3": ("pannier.store.transports.s3", "S3Transport"),
     "ssh": ("pannier.store.transports.ssh", "SshTransport"),
+    "gs": ("pannier.store.transports.gs", "GsTransport"),
     "http": ("pannier.store.transports.http", "HttpTransport"),
     "https": ("pannier.store.transports.http", "HttpTransport"),
     "azure": ("pannier.store.transports.azure", "AzureTransport"),
+    "oss": ("pannier.store.transports.oss", "OssTransport"),
     "webdav": ("pannier.store.transports.webdav", "WebdavTransport"),
     "webdavs": ("pannier.store.transports.webdav", "WebdavTransport"),
 }
@@ -29,8 +31,8 @@ _READERS = {
 }
 """Who reads single files of these kinds for import-url: with ETags, and any server's."""
 
-_NOT_YET = {"gs", "hdfs", "webhdfs"}
-_NOT_YET |= {"oss", "gdrive", "remote"}
+_NOT_YET = {"hdfs", "webhdfs"}
+_NOT_YET |= {"gdrive", "remote"}
 """The other kinds that DVC 3.67.1 knows. remote://name/path is resolved by who reads the config."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")

@@ -35,8 +35,13 @@ def connect(options: Options, url: str) -> Connection:
 
     Raises ConfigError, AccessDenied, Unreachable. Nothing is asked of the bucket's server yet.
     """
-    obstore, store_class = library("s3", "S3Store")
-    settings = resolve(options, os.environ)
+    return connected(resolve(options, os.environ), url)
+
+
+def connected(settings: Settings, url: str) -> Connection:
+    """See connect; for settings that are complete but for region and credentials."""
+    obstore, store_class = library(url.partition(":")[0].lower(), "S3Store")
+    options = settings.options
     place = _place(settings, url)
     if settings.region is None:
         settings = with_region(settings, bucket_region(settings, place))
@@ -69,6 +74,7 @@ def _place(settings: Settings, url: str) -> Place:
         server=settings.shown_endpoint,
         profile=settings.profile,
         secrets=tuple(text for text in secrets if text),
+        keys=settings.keys_hint,
     )
 
 

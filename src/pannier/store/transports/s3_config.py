@@ -76,6 +76,8 @@ class Settings:
     credentials_file: str
     config_file: str
     verify: bool | str
+    keys_hint: str = ""
+    """What to check when the keys are refused, where it is not Amazon's."""
 
     @property
     def shown_endpoint(self) -> str:
@@ -86,7 +88,9 @@ def read_options(config: RemoteConfig) -> Options:
     """Checks a remote's options. Raises ConfigError for what is wrong or cannot be done here."""
     url = urlsplit(config.url)
     if not url.netloc or "@" in url.netloc:
-        raise ConfigError(f"the URL of remote '{config.name}' must be like s3://bucket/path")
+        raise ConfigError(
+            f"the URL of remote '{config.name}' must be like {url.scheme}://bucket/path"
+        )
     path = config.url.split("://", 1)[1][len(url.netloc) + 1 :].rstrip("/")
     key_id, secret = config.get("access_key_id"), config.get("secret_access_key")
     if (key_id is None) != (secret is None):

@@ -128,7 +128,9 @@ def _session(settings: Settings) -> Any:
     logger = logging.getLogger("botocore")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.WARNING)
-    session = botocore.session.Session(profile=settings.options.profile)
+    # AWS_PROFILE is nothing that a server of another maker's kind should fail by.
+    elsewhere = {"profile": (None, None, None, None)} if settings.keys_hint else None
+    session = botocore.session.Session(elsewhere, profile=settings.options.profile)
     session.set_config_variable("config_file", settings.config_file)
     session.set_config_variable("credentials_file", settings.credentials_file)
     return session

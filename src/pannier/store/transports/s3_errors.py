@@ -52,7 +52,8 @@ _CUT = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where requests go, for messages. remote: its name in the configuration, or ""."""
+    """Where requests go, for messages. remote: its name in the configuration, or "". keys: the hint
+    about keys, where it is not Amazon's."""
 
     remote: str
     url: str
@@ -60,6 +61,7 @@ class Place:
     server: str
     profile: str | None
     secrets: tuple[str, ...] = field(repr=False)
+    keys: str = ""
 
     def modify(self, option: str, value: str) -> str:
         return f"'dvc remote modify {self.remote or '<remote>'} {option} {value}'"
@@ -120,7 +122,7 @@ def refused(status: int, code: str, message: str, place: Place, key: str) -> Tra
 
 def _denied(status: int, code: str, place: Place, key: str) -> AccessDenied | None:
     login = "'aws sso login" + (f" --profile {place.profile}'" if place.profile else "'")
-    keys = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or " + place.modify(
+    keys = place.keys or "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or " + place.modify(
         "--local access_key_id", "<key>"
     )
     if code in _EXPIRED:
@@ -168,7 +170,7 @@ def wrong_region(place: Place) -> TransportError:
 def not_s3(place: Place) -> TransportError:
     return TransportError(
         f"{place.server} answers, but not as an S3 server does",
-        hint="check the 'endpointurl', and whether a proxy or log-in page stands between",
+        hint="check the remote's endpoint, and whether a proxy or log-in page stands between",
     )
 
 
