@@ -16,7 +16,7 @@ import pytest
 
 from pannier import api
 from pannier.core.digest import MD5
-from pannier.core.errors import CorruptObject, PannierError
+from pannier.core.errors import BadPath, CorruptObject, PannierError
 from pannier.core.reading_errors import PathMissing
 from pannier.disk.hashing import hash_bytes
 from pannier.store import schemes
@@ -206,6 +206,25 @@ def test_a_file_is_saved_over_what_was_there_and_two_of_one_content_are_fetched_
     assert ["file\n", "file\n"] == [(tmp_path / n).read_text() for n in ("file", "twin")]
     assert {"file", "twin"} == {p.name for p in tmp_path.iterdir() if p.is_file()}
     assert 1 == far.requests["download"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "../../out"])
+def test_a_name_in_a_git_tree_that_is_a_path_is_refused(
+    project: Project, tmp_path: Path, name: str
+) -> None:
+    """A tree from a stranger may hold any name; git itself does not check what it fetches."""
+    blob = bytes.fromhex(project.git("rev-parse", "HEAD:.dvcignore").stdout.strip())
+    rows = b"100644 " + name.encode() + b"\0" + blob
+    hash_tree = ["git", "hash-object", "-t", "tree", "--literally", "-w", "--stdin"]
+    tree = subprocess.run(hash_tree, input=rows, capture_output=True, check=True).stdout.decode()
+    commit = project.git("commit-tree", tree.strip(), "-m", "evil").stdout.strip()
+    target = tmp_path / "here" / "target"
+
+    with pytest.raises(BadPath):
+        api.DVCFileSystem(rev=commit).find("/")
+    with pytest.raises(BadPath):
+        api.DVCFileSystem(rev=commit).get("/", str(target), recursive=True)
+    assert {"home", "project"} >= {path.name for path in tmp_path.iterdir()}
 
 
 # -- errors, threads, processes ----
