@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -226,6 +227,44 @@ def test_a_name_in_a_git_tree_that_is_a_path_is_refused(
     with pytest.raises(BadPath):
         api.DVCFileSystem(rev=commit).get("/", str(target), recursive=True)
     assert {"home", "project"} >= {path.name for path in tmp_path.iterdir()}
+
+
+GET = """
+import sys
+from pannier import api
+api.DVCFileSystem(rev="HEAD").get(["file", "code.py"], [f"{sys.argv[1]}/{n}" for n in "12"])
+"""
+
+
+def test_a_get_that_is_killed_or_fails_anywhere_leaves_each_file_old_or_whole(
+    far: Place, project: Project, tmp_path: Path
+) -> None:
+    use_remote(project, "../../store")
+    project.write("code.py", "1\n")
+    project.commit_all()
+    whole = {"1": FILE, "2": b"1\n"}
+    folder = tmp_path / "here"
+    ends = set()
+
+    for step in range(1, 40):
+        for action in ("error", "kill"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / "1").write_bytes(b"old")
+            command = [sys.executable, "-c", GET, str(folder)]
+            env = {**os.environ, "PANNIER_FAULT": f"{action}@{step}"}
+            ended = subprocess.run(command, env=env, cwd=project.root, capture_output=True)
+
+            ends.add(ended.returncode)
+            found = {n: (folder / n).read_bytes() for n in whole if (folder / n).exists()}
+            assert found.items() <= {*whole.items(), ("1", b"old")}
+            if action == "error":
+                assert {*"12"} >= {path.name for path in folder.iterdir()}
+        if ended.returncode == 0:
+            break
+
+    assert whole == found
+    assert {0, 1, -9} == ends
 
 
 # -- errors, threads, processes ----
