@@ -95,6 +95,7 @@ READS = (
     "api.read('lone',remote='nope')",
     "api.read('lone',config={'core':{'remote':'n'},'remote':{'n':{'url':'{base}/data-store'}}})",
     "api.read('lone',config={'core':{'remote':'n'}})",
+    "api.read('lone',config={'core':{'autostage':True}})",
     "api.read('lone',remote_config={'url':'/nowhere'})",
     "api.get_url('d')",
     "api.get_url('far/one')",

@@ -26,6 +26,7 @@ SETTINGS, SECRETS = "tests/hostile/test_settings.py", "tests/hostile/test_secret
 DAMAGE, CUT = "tests/hostile/test_damage.py", "tests/hostile/test_cut_and_flipped.py"
 HURT = "tests/crash/test_damaged.py"
 RACES = "tests/crash/test_races.py"
+RANGES, READING = "tests/unit/test_ranges.py", "tests/unit/test_reading.py"
 
 MUTANTS = (
     # -- what a repository or a remote says (section 2) ----
@@ -445,5 +446,41 @@ MUTANTS = (
         "    if place.level != REPO or not is_secret(key[-1], value):\n",
         "    if True:\n",
         f"{SECRETS}::test_a_secret_for_the_committed_file_is_warned_of",
+    ),
+    # -- what dvc.api reads (promise 41) ----
+    Mutant(
+        "41: a small object is verified before its first byte is handed out",
+        "store/ranges.py",
+        "            self._fail(found)\n        self._whole = first",
+        "            pass\n        self._whole = first",
+        f"{RANGES}::test_no_byte_of_a_small_object_is_handed_out_before_all_are_verified",
+    ),
+    Mutant(
+        "41: the end of a big object is handed out when all is right",
+        "store/ranges.py",
+        "            if found != self._where.hex[:32]:\n                self._fail(found)",
+        "            pass",
+        f"{RANGES}::test_the_last_bytes_of_a_damaged_big_object_are_never_handed_out",
+    ),
+    Mutant(
+        "41: a big object has its recorded size",
+        "store/ranges.py",
+        "if self._recorded is not None and size_bytes != self._recorded:",
+        "if False:",
+        f"{RANGES}::test_a_big_object_of_another_size_is_damaged",
+    ),
+    Mutant(
+        "41: a damaged object in the cache is passed over",
+        "project/stored.py",
+        "return io.BytesIO(data) if good else None",
+        "return io.BytesIO(data)",
+        f"{READING}::test_a_damaged_object_in_the_cache_is_passed_over_and_left_there",
+    ),
+    Mutant(
+        "S1: names in a Git tree",
+        "project/reading.py",
+        'if name in ("", ".", "..") or "/" in name:',
+        'if name == "":',
+        f"{READING}::test_a_name_in_a_git_tree_that_is_a_path_is_refused",
     ),
 )

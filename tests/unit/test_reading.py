@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import pytest
 
 from pannier import api
 from pannier.core.digest import MD5
-from pannier.core.errors import CorruptObject, PannierError
+from pannier.core.errors import BadPath, CorruptObject, PannierError
 from pannier.core.reading_errors import PathMissing
 from pannier.disk.hashing import hash_bytes
 from pannier.store import schemes
@@ -168,16 +169,17 @@ def test_a_damaged_object_in_the_cache_is_passed_over_and_left_there(
 
 
 def test_a_big_object_in_the_cache_is_hashed_once(far: Place, project: Project) -> None:
-    project.write(f".dvc/cache/{key_of(far, BIG)}", BIG)
+    path = project.write(f".dvc/cache/{key_of(far, BIG)}", BIG)
     fs = api.DVCFileSystem()
     program = "import sys; from pannier import api; api.DVCFileSystem().cat_file('big', 0, 9)"
-    trace = ["strace", "-f", "-e", "trace=readv", "-P", str(project.cache), sys.executable, "-c"]
+    trace = ["strace", "-f", "-e", "trace=readv", "-P", str(path), sys.executable, "-c", program]
 
+    before = subprocess.run(trace, capture_output=True, text=True, check=True)
+    again = subprocess.run(trace, capture_output=True, text=True, check=True)
+
+    assert "readv(" in before.stderr  # as files are hashed
+    assert "readv(" not in again.stderr
     assert BIG[:9] == fs.cat_file("big", 0, 9)
-    done = subprocess.run([*trace, program], capture_output=True, text=True)
-
-    assert done.returncode == 0, done.stderr
-    assert "readv(" not in done.stderr  # how files are hashed
     assert {} == dict(far.requests)
 
 
@@ -206,6 +208,63 @@ def test_a_file_is_saved_over_what_was_there_and_two_of_one_content_are_fetched_
     assert ["file\n", "file\n"] == [(tmp_path / n).read_text() for n in ("file", "twin")]
     assert {"file", "twin"} == {p.name for p in tmp_path.iterdir() if p.is_file()}
     assert 1 == far.requests["download"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "../../out"])
+def test_a_name_in_a_git_tree_that_is_a_path_is_refused(
+    project: Project, tmp_path: Path, name: str
+) -> None:
+    """A tree from a stranger may hold any name; git itself does not check what it fetches."""
+    blob = bytes.fromhex(project.git("rev-parse", "HEAD:.dvcignore").stdout.strip())
+    rows = b"100644 " + name.encode() + b"\0" + blob
+    hash_tree = ["git", "hash-object", "-t", "tree", "--literally", "-w", "--stdin"]
+    tree = subprocess.run(hash_tree, input=rows, capture_output=True, check=True).stdout.decode()
+    commit = project.git("commit-tree", tree.strip(), "-m", "evil").stdout.strip()
+    target = tmp_path / "here" / "target"
+
+    with pytest.raises(BadPath):
+        api.DVCFileSystem(rev=commit).find("/")
+    with pytest.raises(BadPath):
+        api.DVCFileSystem(rev=commit).get("/", str(target), recursive=True)
+    assert {"home", "project"} >= {path.name for path in tmp_path.iterdir()}
+
+
+GET = """
+import sys
+from pannier import api
+api.DVCFileSystem(rev="HEAD").get(["file", "code.py"], [f"{sys.argv[1]}/{n}" for n in "12"])
+"""
+
+
+def test_a_get_that_is_killed_or_fails_anywhere_leaves_each_file_old_or_whole(
+    far: Place, project: Project, tmp_path: Path
+) -> None:
+    use_remote(project, "../../store")
+    project.write("code.py", "1\n")
+    project.commit_all()
+    whole = {"1": FILE, "2": b"1\n"}
+    folder = tmp_path / "here"
+    ends = set()
+
+    for step in range(1, 40):
+        for action in ("error", "kill"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / "1").write_bytes(b"old")
+            command = [sys.executable, "-c", GET, str(folder)]
+            env = {**os.environ, "PANNIER_FAULT": f"{action}@{step}"}
+            ended = subprocess.run(command, env=env, cwd=project.root, capture_output=True)
+
+            ends.add(ended.returncode)
+            found = {n: (folder / n).read_bytes() for n in whole if (folder / n).exists()}
+            assert found.items() <= {*whole.items(), ("1", b"old")}
+            if action == "error":
+                assert {*"12"} >= {path.name for path in folder.iterdir()}
+        if ended.returncode == 0:
+            break
+
+    assert whole == found
+    assert {0, 1, -9} == ends
 
 
 # -- errors, threads, processes ----
@@ -264,6 +323,7 @@ assert fs.cat("code.py") == b"1\\n"
 pid = os.fork()
 if pid == 0:
     assert fs.cat("d/a") == b"a\\n" and fs.cat("code.py") == b"1\\n"
+    assert open(f"/proc/self/task/{os.getpid()}/children").read()  # a git of its own
     sys.exit(7)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 assert fs.cat("other.py") == b"2\\n"

@@ -39,7 +39,7 @@ def open_view(
     options = SourceOptions(
         rev=rev,
         remote=remote,
-        remote_config=tuple((key, str(value)) for key, value in (remote_config or {}).items()),
+        remote_config=tuple(_tree(remote_config or {}).items()),
         settings=_tree(config or {}),
     )
     source = open_source(url, options, cwd, SILENT)
@@ -67,7 +67,12 @@ def _base(source: Source, folder: str) -> str:
 
 def _tree(config: Config) -> Tree:
     """Settings as the text that a config file would have. Names of sections count in any case."""
-    return {
-        str(key).lower(): _tree(value) if isinstance(value, Mapping) else value
-        for key, value in config.items()
-    }
+    return {str(key).lower(): _text(value) for key, value in config.items() if value is not None}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _tree(value)
+    if isinstance(value, list | tuple):
+        return [_text(item) for item in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -107,13 +107,12 @@ def _add_declared(
             node = view.look(DEFAULT_FILE)
             if node is not None and not node.is_dir:
                 wanted.whole(DEFAULT_FILE)
-            for one in pipelines:
-                for path in one.params():
-                    wanted.whole(path)
     for stage in chosen:
         for item in stage.params:
             wanted.some(stage.path_of(item), item.wanted)
     if stages is None:
+        for path in [path for one in pipelines for path in one.params() if not deps]:
+            wanted.whole(path)
         for one in pipelines:
             for path, name in one.references:
                 wanted.some(path, [name])

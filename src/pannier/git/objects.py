@@ -6,7 +6,6 @@ same objects, and one that was read once is not asked for again.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections import deque
@@ -118,7 +117,7 @@ class ObjectReader:
             raise not_started(error, self._root) from None
         import weakref  # with the first object that is read
 
-        self._end = weakref.finalize(self, _end, self._process, os.getpid())
+        self._end = weakref.finalize(self, _end, self._process)
         return self._process
 
     def _stop(self) -> None:
@@ -136,9 +135,7 @@ class ObjectReader:
         return failure("cat-file", process.stderr.read())
 
 
-def _end(process: Popen[bytes], owner: int) -> None:
-    if os.getpid() != owner:
-        return  # a fork of ours ends; the process is still asked by who started it
+def _end(process: Popen[bytes]) -> None:
     process.kill()  # it only reads
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):

@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from typing import BinaryIO, cast
 
-from pannier.core.errors import CorruptObject, NoRemote, NotThere, PannierError
+from pannier.core.errors import BadPath, CorruptObject, NoRemote, NotThere, PannierError
 from pannier.core.events import Progress
 from pannier.core.path import join
 from pannier.core.reading_errors import IsDirectory, PathMissing
@@ -129,7 +129,7 @@ class View:
             overlay = self._overlay(place)
             overlay.prepare(inner, 1)
             local, files, folders = overlay.names(inner)
-            seen = {entry[0]: entry for entry in local or ()}
+            seen = {_checked(entry[0], path): entry for entry in local or ()}
             if self.subrepos:
                 seen |= {entry[0]: entry for entry in self._inner_projects(path, seen)}
         found = {}
@@ -361,6 +361,14 @@ class View:
             entries = tree.entries("") or {}
             names = [name for name in entries if tree.entry(f"{name}/.dvc") is not None]
         return [(name, True, False, None) for name in sorted(names) if name not in seen]
+
+
+def _checked(name: str, folder: str) -> str:
+    """A name in a folder. A Git tree may hold any bytes, and names become paths (S1)."""
+    if name in ("", ".", "..") or "/" in name:
+        where = f"the Git repository, in '{folder or '/'}'"
+        raise BadPath(name, "it is no name of a file", where)
+    return name
 
 
 def _is_hidden(path: str) -> bool:

@@ -106,17 +106,15 @@ def _download(view: View, kind: StoredObject, wanted: dict[str, list[_Item]]) ->
             fsio.replace(item.temporary, item.target)
 
 
-class _made(contextlib.AbstractContextManager[None]):
+@contextlib.contextmanager
+def _made(item: _Item) -> Iterator[None]:
     """Gives a file its name when it was made without an error, else removes it."""
-
-    def __init__(self, item: _Item) -> None:
-        self._item = item
-
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if error is None:
-            fsio.replace(self._item.temporary, self._item.target)
-        else:
-            _remove(self._item.temporary)
+    try:
+        yield
+        fsio.replace(item.temporary, item.target)
+    except BaseException:
+        _remove(item.temporary)
+        raise
 
 
 def _remove(path: str) -> None:
