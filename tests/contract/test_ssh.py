@@ -27,7 +27,15 @@ from pannier.core.errors import (
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry, RemoteConfig
 from pannier.store.transports.ssh_options import read_options
-from tests.contract.places import SshFolder, errors, every_call, failure, nothing
+from tests.contract.places import (
+    KEYS_OUTSIDE,
+    SshFolder,
+    errors,
+    every_call,
+    failure,
+    nothing,
+    refusals,
+)
 from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd, make_key
 from tests.support.wanted import is_wanted
@@ -687,6 +695,7 @@ def test_what_a_dead_run_left_is_swept_when_it_is_old(place: SshFolder) -> None:
     day_ago = time.time() - 25 * 3600
     for name in ("tmp-pannier-old", "tmp-pannier-busy", "tmp-pannier-new", "aa"):
         place.plant(f"files/md5/{name}/1", b"x")
+    (place.root / "files/md5/tmp-pannier-empty").mkdir()
     folders = {path.name: path for path in (place.root / "files/md5").iterdir()}
     os.utime(folders["tmp-pannier-old"] / "1", (day_ago, day_ago))
     for name in ("tmp-pannier-old", "tmp-pannier-busy", "aa"):
@@ -696,7 +705,8 @@ def test_what_a_dead_run_left_is_swept_when_it_is_old(place: SshFolder) -> None:
         transport.write("files/md5/bb/1", b"x")
 
     left = {path.name for path in (place.root / "files/md5").iterdir()}
-    assert {"tmp-pannier-busy", "tmp-pannier-new", "aa", "bb"} == left
+    kept = {f"tmp-pannier-{name}" for name in ("busy", "new", "empty")}
+    assert kept | {"aa", "bb"} == left
 
 
 def test_staged_files_are_no_keys(place: SshFolder) -> None:
@@ -708,21 +718,13 @@ def test_staged_files_are_no_keys(place: SshFolder) -> None:
     assert isinstance(failure(lambda: transport.read("files/md5/tmp-pannier-x/1")), TransportError)
 
 
-@pytest.mark.parametrize(
-    "key", ["", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/.", "..", "a\0b", "a/", "/"]
-)
+@pytest.mark.parametrize("key", KEYS_OUTSIDE)
 def test_a_key_never_leads_out_of_the_folder(place: SshFolder, local: Path, key: str) -> None:
     transport = place.transport()
-    (local / "x").write_bytes(b"x")
-    (up,) = transport.upload_many([(f"{local}/x", key, "")], 1, nothing)
-    (down,) = transport.download_many([(key, f"{local}/y", "")], 1, nothing)
-    found = [up.error, down.error]
-    found += [failure(lambda: transport.read(key)), failure(lambda: transport.stat(key))]
-    found += [failure(lambda: transport.write(key, b"")), failure(lambda: transport.delete(key))]
+    found = refusals(transport, local, key)
 
     assert {TransportError} == {type(error) for error in found}
     assert set() == place.keys()
-    assert ["x"] == [path.name for path in local.iterdir()]
 
 
 def test_a_link_at_the_server_is_what_it_leads_to(place: SshFolder) -> None:
@@ -754,6 +756,35 @@ def test_bytes_are_flushed_before_they_get_their_name_and_folders_after(
     assert ["write", "fsync", "posix-rename"] == kinds[:3]
     assert {"fsync"} == set(kinds[3:])
     assert 3 <= len(kinds[3:])
+
+
+def requests(log: Path) -> int:
+    """How many a server wrote of at its finest."""
+    return len(set(re.findall(r"request (\d+): ", log.read_text())))
+
+
+def test_a_small_file_costs_few_requests(
+    other_server: Callable[..., SshFolder], local: Path
+) -> None:
+    log = local / "log"
+    place = other_server(sftp=f"/usr/lib/openssh/sftp-server -e -l DEBUG3 2>>{log}")
+    (local / "x").write_bytes(os.urandom(10_000))
+    keys = [f"files/md5/aa/{number}" for number in range(50)]
+    with closing(place.transport()) as transport:
+        transport.write("files/md5/aa/first", b"")
+        log.write_text("")
+        list(transport.upload_many([(f"{local}/x", key, "") for key in keys], 8, nothing))
+        up = requests(log)
+        log.write_text("")
+        list(
+            transport.download_many(
+                [(key, f"{local}/{n}", "") for n, key in enumerate(keys)], 8, nothing
+            )
+        )
+        down = requests(log)
+
+    assert 5 * 50 == up  # open, write, fsync, close, rename
+    assert 4 * 50 >= down  # open, fstat, read, close
 
 
 def test_several_small_files_share_one_connection(

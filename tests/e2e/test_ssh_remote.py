@@ -54,6 +54,17 @@ def sender(project: Project, ssh_server: Sshd, far: Path) -> Project:
     return project
 
 
+@pytest.fixture
+def bad_network(
+    ssh_server: Sshd, fault_proxy: Proxied, clean_machine: Path, far: Path
+) -> tuple[FaultProxy, str]:
+    """A proxy before the server, and the remote's URL through it."""
+    proxy = fault_proxy(ssh_server.endpoint)
+    port = int(proxy.endpoint.rpartition(":")[2])
+    ssh_server.let_in(clean_machine, port)
+    return proxy, ssh_server.url(far, port)
+
+
 def receiver(sender: Project, program: Program | Oracle, name: str) -> Project:
     """A fresh clone with an empty cache."""
     root = sender.root.with_name(name)
@@ -175,6 +186,17 @@ def test_a_wrong_key_is_one_sentence(sender: Project, clean_machine: Path) -> No
     assert hint.startswith("Hint: see that 'ssh -p ")
 
 
+def test_a_wrong_password_is_shown_nowhere(sender: Project, clean_machine: Path) -> None:
+    (clean_machine / ".ssh/id_ed25519").unlink()
+    sender.dvc("remote", "modify", "--local", "lab", "password", SECRET)
+
+    done = sender.dvc("push", "-vv", check=False)
+
+    assert 1 == done.rc
+    assert "does not accept the password" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
 def test_a_passphrase_is_asked_for_once_and_never_shown(
     sender: Project, ssh_server: Sshd, tmp_path: Path, dvc: Program, far: Path
 ) -> None:
@@ -197,17 +219,13 @@ def test_a_passphrase_is_asked_for_once_and_never_shown(
 @pytest.mark.parametrize("cut_after", sampled(3_000, 60_000, 1 << 20, 3 << 20, first=60_000))
 def test_a_network_that_breaks_off_publishes_nothing_wrong(
     sender: Project,
-    ssh_server: Sshd,
-    fault_proxy: Proxied,
-    clean_machine: Path,
+    bad_network: tuple[FaultProxy, str],
     far: Path,
     dvc: Program,
     cut_after: int,
 ) -> None:
-    proxy = fault_proxy(ssh_server.endpoint)
-    port = int(proxy.endpoint.rpartition(":")[2])
-    ssh_server.let_in(clean_machine, port)
-    sender.dvc("remote", "modify", "--local", "lab", "url", ssh_server.url(far, port))
+    proxy, url = bad_network
+    sender.dvc("remote", "modify", "--local", "lab", "url", url)
 
     proxy.cut_after(cut_after)
     cut = sender.dvc("push", check=False)
@@ -219,7 +237,7 @@ def test_a_network_that_breaks_off_publishes_nothing_wrong(
 
     sender.dvc("push")
     there = receiver(sender, dvc, "there")
-    there.dvc("remote", "modify", "--local", "lab", "url", ssh_server.url(far, port))
+    there.dvc("remote", "modify", "--local", "lab", "url", url)
     proxy.cut_after(cut_after)
     cut = there.dvc("pull", check=False)
     proxy.cut_after(None)
@@ -236,19 +254,14 @@ def test_a_network_that_breaks_off_publishes_nothing_wrong(
 @pytest.mark.parametrize("after_bytes", sampled(20_000, 200_000, 2_500_000, first=1_000_000))
 def test_a_push_that_is_killed_leaves_no_half_of_a_file(
     sender: Project,
-    ssh_server: Sshd,
-    fault_proxy: Proxied,
-    clean_machine: Path,
+    bad_network: tuple[FaultProxy, str],
     far: Path,
     dvc: Program,
     after_bytes: int,
 ) -> None:
     """The proxy tells when so much has gone to the server; then the whole program dies at once."""
-    assert is_wanted("ssh-half-file")
-    proxy = fault_proxy(ssh_server.endpoint)
-    port = int(proxy.endpoint.rpartition(":")[2])
-    ssh_server.let_in(clean_machine, port)
-    sender.dvc("remote", "modify", "--local", "lab", "url", ssh_server.url(far, port))
+    proxy, url = bad_network
+    sender.dvc("remote", "modify", "--local", "lab", "url", url)
     proxy.bytes_per_s = 8 << 20
     process = subprocess.Popen(
         [dvc.path, "push"], cwd=sender.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

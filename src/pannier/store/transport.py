@@ -22,9 +22,11 @@ The contract that every transport keeps, and that `tests/contract/` checks again
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
+from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass, field
 
 OnBytes = Callable[[int], None]
@@ -48,6 +50,17 @@ class RemoteConfig:
 
     def get(self, option: str, default: str | None = None) -> str | None:
         return self.options.get(option, default)
+
+    def own_file(self, option: str) -> str | None:
+        """A file outside the project. Raises ConfigError when a repository brought the option."""
+        value = self.options.get(option)
+        if value is None or option in self.protected:
+            return value and os.path.expanduser(value)
+        raise ConfigError(
+            f"the option '{option}' of remote '{self.name}' names a file outside the project, "
+            "so it counts only in your own configuration",
+            hint=f"if you trust it: 'dvc remote modify --local {self.name} {option} {value}'",
+        )
 
     def flag(self, option: str, default: bool = False) -> bool:
         value = self.options.get(option)

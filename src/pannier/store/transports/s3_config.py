@@ -103,8 +103,8 @@ def read_options(config: RemoteConfig) -> Options:
         region=config.get("region"),
         profile=config.get("profile"),
         keys=keys,
-        credentials_file=_protected(config, "credentialpath"),
-        config_file=_protected(config, "configpath"),
+        credentials_file=config.own_file("credentialpath"),
+        config_file=config.own_file("configpath"),
         use_ssl=config.flag("use_ssl", True),
         verify=verify,
         anonymous=config.flag("allow_anonymous_login"),
@@ -117,26 +117,12 @@ def read_options(config: RemoteConfig) -> Options:
     )
 
 
-def _protected(config: RemoteConfig, option: str) -> str | None:
-    """An option that a cloned repository must not decide (docs/durability.md, S5)."""
-    value = config.get(option)
-    if value is None:
-        return None
-    if option not in config.protected:
-        raise ConfigError(
-            f"the option '{option}' of remote '{config.name}' names a file outside the project, "
-            "so it counts only in your own configuration",
-            hint=f"if you trust it: 'dvc remote modify --local {config.name} {option} {value}'",
-        )
-    return os.path.expanduser(value)
-
-
 def _verify_of(config: RemoteConfig) -> bool | str | None:
     value = config.get("ssl_verify")
     if value is None:
         return None
     word = str(value).strip().lower()
-    return word == "true" if word in ("true", "false") else _protected(config, "ssl_verify")
+    return word == "true" if word in ("true", "false") else config.own_file("ssl_verify")
 
 
 def _customer_key_of(config: RemoteConfig) -> str | None:
