@@ -23,7 +23,7 @@ PLACES = [
     pytest.param("exfat", marks=pytest.mark.root),
     pytest.param("swift", marks=SERVERS),
     pytest.param("ssh", marks=SERVERS),
-    pytest.param("plain_sftp", marks=SERVERS),
+    pytest.param("plain_sftp", marks=[pytest.mark.long, SERVERS]),
     pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
 ]
 

@@ -36,6 +36,7 @@ from tests.contract.places import (
     nothing,
     refusals,
 )
+from tests.servers.password_ssh import PASSWORD, PasswordSsh
 from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd, make_key
 from tests.support.wanted import is_wanted
@@ -215,6 +216,40 @@ def test_a_password_that_is_wrong_is_said_once_and_shown_nowhere(
 
     assert SECRET not in "".join(shown) + caplog.text
     assert 7 >= place.server.log.count("Failed password") - before
+
+
+@pytest.mark.parametrize("questions", [False, True])
+def test_a_password_opens_a_server_of_another_maker(
+    clean_machine: Path, tmp_path: Path, local: Path, questions: bool
+) -> None:
+    data = os.urandom(3 * MIB)
+    (local / "x").write_bytes(data)
+    with closing(PasswordSsh(questions=questions)) as server:
+        server.let_in(clean_machine)
+        url = server.url(tmp_path / "far")
+        with closing(open_transport(RemoteConfig("r", url, {"password": PASSWORD}))) as transport:
+            done = list(transport.upload_many([(f"{local}/x", "a/b", "")], 4, nothing))
+            transport.flush()
+            assert {} == errors(done)
+            assert data == transport.read("a/b")
+            assert [Entry("a/b", len(data))] == list(transport.list(""))
+        wrong = open_transport(RemoteConfig("r", url, {"password": "another"}))
+        assert isinstance(failure(lambda: wrong.stat("a/b")), AccessDenied)
+
+
+def test_a_password_that_was_refused_is_not_tried_again(
+    place: SshFolder, clean_machine: Path
+) -> None:
+    """Servers count wrong passwords, and shut out who has too many."""
+    (clean_machine / ".ssh" / "id_ed25519").unlink()
+    transport = open_transport(RemoteConfig("far", place.config.url, {"password": SECRET}))
+    before = place.server.log.count("Failed password")
+
+    until = time.monotonic() + 0.5  # longer than any pause between attempts
+    while time.monotonic() < until:
+        assert isinstance(failure(lambda: transport.stat("a")), AccessDenied)
+
+    assert 1 == place.server.log.count("Failed password") - before
 
 
 def test_a_key_file_of_the_settings_is_used(place: SshFolder, clean_machine: Path) -> None:
@@ -416,8 +451,17 @@ def test_a_server_that_falls_silent_is_given_up(
     assert "broke off" in str(error)
 
 
-@pytest.mark.parametrize("gently", [False, True])
-@pytest.mark.parametrize("cut_after", [1_000, 200_000, 8 * MIB])
+@pytest.mark.parametrize(
+    ("cut_after", "gently"),
+    [
+        (1_000, False),
+        (200_000, True),
+        (8 * MIB, False),
+        pytest.param(1_000, True, marks=pytest.mark.long),
+        pytest.param(200_000, False, marks=pytest.mark.long),
+        pytest.param(8 * MIB, True, marks=pytest.mark.long),
+    ],
+)
 def test_a_connection_that_breaks_off_publishes_nothing(
     place: SshFolder,
     fault_proxy: Proxied,
@@ -502,7 +546,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("call", ["stat", "list", "upload"])
+@pytest.mark.parametrize("call", ["stat", pytest.param("list", marks=pytest.mark.long), "upload"])
 def test_ctrl_c_ends_a_wait_for_a_silent_server(
     place: SshFolder, fault_proxy: Proxied, clean_machine: Path, call: str
 ) -> None:
@@ -556,6 +600,27 @@ def test_a_server_that_allows_one_session_gets_one(
 
     assert {} == errors(place.transport().upload_many(items, 128, nothing))
     assert 256 == len(place.keys())
+
+
+def test_a_server_without_requests_of_openssh_is_written_and_read(
+    other_server: Callable[..., SshFolder], local: Path
+) -> None:
+    """The whole contract is tried on it in `make test-long`."""
+    place = other_server(sftp="internal-sftp -P posix-rename,fsync,statvfs,limits,hardlink")
+    for name, data in (("x", b"1" * 100_000), ("y", os.urandom(3 * MIB))):
+        (local / name).write_bytes(data)
+    transport = place.transport()
+
+    for name in ("x", "y"):  # the second replaces the first
+        items = [(f"{local}/{name}", "a/b", ""), (f"{local}/{name}", f"a/{name}", "")]
+        assert {} == errors(transport.upload_many(items, 4, nothing))
+    transport.flush()
+    down = list(transport.download_many([("a/b", f"{local}/back", "")], 1, nothing))
+    transport.close()
+
+    assert {} == errors(down)
+    assert (local / "y").read_bytes() == (local / "back").read_bytes()
+    assert {"a/b", "a/x", "a/y"} == place.keys()
 
 
 @pytest.mark.parametrize(
