@@ -177,7 +177,8 @@ def test_a_server_whose_key_is_another_is_refused(
 def test_known_hosts_may_be_hashed_and_lie_elsewhere(place: SshFolder, clean_machine: Path) -> None:
     known = clean_machine / ".ssh" / "known_hosts"
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
-    known.rename(clean_machine / "elsewhere")
+    (clean_machine / "elsewhere").write_text("no key\n@what host x\n" + known.read_text())
+    known.unlink()
     settings(clean_machine, "Host *\n  UserKnownHostsFile ~/elsewhere\n")
 
     assert place.transport().stat("a") is None

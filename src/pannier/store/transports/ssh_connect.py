@@ -211,11 +211,9 @@ def _known_hosts(asyncssh: Any, settings: Any) -> Any:
         path = os.path.expanduser(name.replace("%d", "~"))
         with contextlib.suppress(FileNotFoundError, PermissionError):
             with open(path, encoding="utf-8", errors="replace") as file:
-                text = file.read()
-            try:
-                known.load(text)
-            except ValueError as error:
-                raise ConfigError(f"'{path}': {error}") from None
+                for line in file:
+                    with contextlib.suppress(ValueError):  # as ssh, which passes such lines over
+                        known.load(line)
     return known
 
 
