@@ -209,11 +209,14 @@ def _known_hosts(asyncssh: Any, settings: Any) -> Any:
     known = asyncssh.import_known_hosts("")
     for name in names:
         path = os.path.expanduser(name.replace("%d", "~"))
-        with contextlib.suppress(FileNotFoundError, PermissionError):
+        try:
             with open(path, encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    with contextlib.suppress(ValueError):  # as ssh, which passes such lines over
-                        known.load(line)
+                lines = file.readlines()
+        except OSError:
+            continue  # most people have one of the four
+        for line in lines:
+            with contextlib.suppress(ValueError):  # as ssh, which passes such lines over
+                known.load(line)
     return known
 
 
