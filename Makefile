@@ -13,6 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 DVC_VENV ?= .venv-dvc
 SWIFT_VENV ?= .venv-swift
+AZURITE ?= .azurite
 DEMO_VENV ?= .venv-demo
 BENCH_VENV ?= .venv-bench
 WORKERS ?= 2
@@ -22,19 +23,20 @@ MAKE_VENV = sh tests/support/make-venv.sh
 BIN = $(abspath $(VENV))/bin
 export PANNIER_ORACLE_DVC = $(abspath $(DVC_VENV))/bin/dvc
 export PANNIER_SWIFT_BIN = $(abspath $(SWIFT_VENV))/bin
+export PANNIER_AZURITE = $(abspath $(AZURITE))
 export PANNIER_S5CMD = $(abspath $(BENCH_VENV))/bin/s5cmd
 # One pass over the tests in the order of their files; tests that share a server share a worker.
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-.PHONY: test test-long mutants bench demo lint format venv venv-dvc venv-swift venv-bench system system-long clean
+.PHONY: test test-long mutants bench demo lint format venv venv-dvc venv-swift venv-bench azurite system system-long clean
 
-test: system lint venv-dvc venv-swift
+test: system lint venv-dvc venv-swift azurite
 	$(PYTEST) -m "not long"
 
-test-long: system-long lint venv-dvc venv-swift
+test-long: system-long lint venv-dvc venv-swift azurite
 	$(PYTEST) -m "long or not long"
 
-mutants: venv venv-dvc venv-swift
+mutants: venv venv-dvc venv-swift azurite
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)
 
 lint: venv
@@ -62,6 +64,9 @@ venv-dvc:
 venv-swift:
 	@$(MAKE_VENV) $(SWIFT_VENV) $(PYTHON) requirements-servers.txt
 
+azurite:
+	@sh tests/support/install-azurite.sh $(AZURITE)
+
 venv-bench:
 	@$(MAKE_VENV) $(BENCH_VENV) $(PYTHON) requirements-bench.txt
 
@@ -72,4 +77,4 @@ system-long:
 	@sh tests/support/system-packages.sh ceph-mon=ceph-mon ceph-osd=ceph-osd radosgw=radosgw ceph=ceph-common
 
 clean:
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-* .azurite .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -44,7 +44,7 @@ GIT_CONFIG = """\
 \tauto = 0
 """
 # What a developer's shell may hold and a test must not see. Our own switches stay.
-FOREIGN = ("DVC_", "GIT_", "AWS_", "XDG_", "PANNIER_FAULT", "CI")
+FOREIGN = ("DVC_", "GIT_", "AWS_", "AZURE_", "GOOGLE_", "OSS_", "XDG_", "PANNIER_FAULT", "CI")
 
 
 @pytest.fixture(autouse=True)
@@ -129,4 +129,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         servers = [name for name in getattr(item, "fixturenames", ()) if name.endswith("_server")]
         if servers:
-            item.add_marker(pytest.mark.xdist_group("servers"))
+            item.add_marker(pytest.mark.xdist_group(min(servers).removesuffix("_server")))

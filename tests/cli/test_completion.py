@@ -89,7 +89,7 @@ def test_a_script_holds_every_command_and_option(shell: str) -> None:
 def test_bash_knows_where_a_line_stands(folder: Path) -> None:
     lines = {
         ("dvc", "che"): ["check-ignore", "checkout"],
-        ("dvc", "completion", "-s", ""): ["bash", "zsh", "fish"],
+        ("dvc", "completion", "-s", ""): ["bash", "zsh", "fish", "tcsh"],
         ("dvc", "-v", "completion", "--shell", "z"): ["zsh"],
         ("pannier", "--cd", "add", "ls", ".", "--recu"): ["--recursive"],
         ("dvc", "remote", "mod"): ["modify"],
@@ -155,13 +155,30 @@ def test_fish_completes_what_is_typed(folder: Path) -> None:
         ("dvc che", {"check-ignore", "checkout"}),
         ("dvc remote ren", {"rename"}),
         ("pannier -v ls --recu", {"--recursive"}),
-        ("dvc completion -s ", {"bash", "zsh", "fish"}),
+        ("dvc completion -s ", {"bash", "zsh", "fish", "tcsh"}),
         ("dvc add de", {"deep/"}),
     ):
         command = f"source ./.fish; complete -C '{line}'"
         done = run(["fish", "--no-config", "-c", command], cwd=folder, check=True)
 
         assert wanted == {offered.split("\t")[0] for offered in done.lines}, line
+
+
+def test_tcsh_completes_what_is_typed(folder: Path) -> None:
+    assert shutil.which("tcsh"), "install tcsh: tests/support/system-packages.sh tcsh=tcsh"
+    start = "set prompt='$ '; source ./.tcsh; echo rea''dy\n"
+
+    for keys, wanted in (
+        ("dvc compl\t", "completion"),
+        ("dvc remote rena\t", "rename"),
+        ("dvc ls --recu\t", "--recursive"),
+        ("pannier -v remote add --proj\t", "--project"),
+        ("dvc completion -s z\t", "-s zsh"),
+        ("dvc add de\t", "add deep/"),
+    ):
+        screen = typed_into(["tcsh", "-f", "-i"], folder, start + keys, wanted)
+
+        assert wanted in screen, screen
 
 
 def test_the_scripts_are_right_to_their_shells(folder: Path) -> None:
@@ -179,9 +196,12 @@ def test_a_script_starts_no_program(folder: Path) -> None:
         )
 
 
-def test_fish_is_a_shell_of_ours(folder: Path, oracle: Oracle, dvc: Program) -> None:
+@pytest.mark.parametrize("shell", ["fish", "tcsh"])
+def test_fish_and_tcsh_are_shells_of_ours(
+    shell: str, folder: Path, oracle: Oracle, dvc: Program
+) -> None:
     assert is_wanted("completion-shells")
-    theirs, ours = (program("completion", "-s", "fish") for program in (oracle, dvc))
+    theirs, ours = (program("completion", "-s", shell) for program in (oracle, dvc))
 
     assert (254, 0) == (theirs.rc, ours.rc)
-    assert (folder / ".fish").read_text() == ours.stdout
+    assert (folder / f".{shell}").read_text() == ours.stdout

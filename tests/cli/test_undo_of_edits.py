@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+
 import pytest
 
+from tests.support.programs import our_program
 from tests.support.project import Entry, Project, objects, picture
+from tests.support.terminal import agreed_on_terminal
 
 
 def seen(project: Project) -> dict[str, Entry]:
@@ -17,6 +22,15 @@ def tracked(project: Project) -> None:
     project.write("data/sub/b", "two")
     project.write("single", "three")
     project.dvc("add", "-q", "data", "single")
+
+
+def contents(project: Project) -> dict[str, bytes]:
+    """The bytes of all files, whatever link each is."""
+    return {
+        path: (project.root / path).read_bytes()
+        for path, e in seen(project).items()
+        if e.kind != "dir"
+    }
 
 
 CASES: dict[str, tuple[str, ...]] = {
@@ -66,3 +80,132 @@ def test_undo_brings_back_what_gc_took(project: Project) -> None:
     assert before != after
     assert before == objects(project.cache)
     assert done.stdout.startswith("Brought back 1 objects of the cache.\nUndid ")
+
+
+def test_what_gc_undone_brought_back_is_not_taken_away_by_a_second_undo(project: Project) -> None:
+    """It may be in use by then; every other command is done again by a second undo."""
+    tracked(project)
+    project.write("single", "four")
+    project.dvc("add", "-q", "single")
+    before = objects(project.cache)
+
+    for command in (("undo",), ("gc", "--undo")):
+        project.dvc("gc", "-w", "-f")
+        project.dvc(*command)
+        again = project.dvc("undo", check=False)
+
+        assert 1 == again.rc
+        assert f"({' '.join(command)}): what came back into the cache may be in use" in again.stderr
+        assert "Hint: repeat the gc instead; 'dvc undo <number>' undoes an older" in again.stderr
+        assert before == objects(project.cache)
+
+
+def test_a_gc_whose_trash_is_empty_cannot_be_undone_and_says_so(project: Project) -> None:
+    tracked(project)
+    project.write("single", "four")
+    project.dvc("add", "-q", "single")
+    project.dvc("gc", "-w", "-f")
+    shutil.rmtree(project.cache / "files/md5/trash")
+
+    done = project.dvc("undo", check=False)
+
+    assert 1 == done.rc
+    assert "what it took has left the trash for good" in done.stderr
+
+
+def test_an_edit_goes_along_when_a_move_is_undone(project: Project) -> None:
+    """Nothing is overwritten by a rename, and data that was never read need not be."""
+    tracked(project)
+    project.write("data/a", "edited before, and never added")
+    project.dvc("move", "data", "elsewhere")
+    project.write("elsewhere/c", "new")
+
+    done = project.dvc("undo")
+
+    assert {"A       data/", "D       elsewhere/"} < set(done.lines)
+    assert b"edited before, and never added" == (project.root / "data/a").read_bytes()
+    assert b"new" == (project.root / "data/c").read_bytes()
+    assert not (project.root / "elsewhere").exists()
+
+
+def test_a_move_is_not_undone_into_what_stands_there_now(project: Project) -> None:
+    tracked(project)
+    project.dvc("move", "single", "renamed")
+    project.write("single", "somebody's own")
+
+    done = project.dvc("undo", check=False)
+
+    assert 1 == done.rc
+    assert "since then 'single' changed" in done.stderr
+    assert b"somebody's own" == (project.root / "single").read_bytes()
+    assert b"three" == (project.root / "renamed").read_bytes()
+
+
+def _edited_file(project: Project) -> None:
+    project.write("single", "an edit")
+
+
+def _edited_folder(project: Project) -> None:
+    project.write("data/a", "an edit")
+    project.write("data/new", "never added")
+
+
+def _lost_object(project: Project) -> None:
+    shutil.rmtree(project.cache / "files")
+
+
+UNSAVED: dict[str, tuple[Callable[[Project], None], str]] = {
+    "an edited file": (_edited_file, "single"),
+    "an edited folder": (_edited_folder, "data"),
+    "a folder that the cache lost": (_lost_object, "data"),
+}
+
+
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+@pytest.mark.parametrize("case", UNSAVED)
+def test_undo_brings_back_unsaved_data_that_remove_was_told_to_take(
+    project: Project, case: str, kind: str
+) -> None:
+    project.dvc("config", "cache.type", kind)
+    tracked(project)
+    project.dvc("unprotect", "data", "single")
+    change, name = UNSAVED[case]
+    change(project)
+    before = contents(project)
+    inode = (project.root / name).stat().st_ino
+
+    words = [our_program().path, "remove", "--outs", f"{name}.dvc"]
+    assert 0 == agreed_on_terminal(words, cwd=project.root)
+    gone = seen(project)
+    done = project.dvc("undo")
+
+    assert not any(path == name or path.startswith(f"{name}/") for path in gone)
+    assert before == contents(project), done
+    if (project.root / name).is_file():
+        assert inode == (project.root / name).stat().st_ino, "it was copied, not renamed"
+
+
+def test_data_that_git_keeps_comes_back_after_remove(project: Project) -> None:
+    project.write(
+        "dvc.yaml", "stages:\n  one:\n    cmd: x\n    outs:\n    - m:\n        cache: false\n"
+    )
+    project.write("m", "1\n")
+    project.commit_all()
+    before = seen(project)
+    project.dvc("remove", "--outs", "one")
+
+    project.dvc("undo")
+
+    assert before == seen(project)
+
+
+def test_the_hint_of_force_names_undo_where_it_helps(project: Project) -> None:
+    tracked(project)
+    project.write("single", "an edit")
+
+    kept = project.dvc("checkout", check=False)
+    project.dvc("config", "pannier.undo_days", "0")
+    lost = project.dvc("checkout", check=False)
+
+    assert "or give them up with '--force' ('dvc undo' brings them back)\n" in kept.stderr
+    assert "or give them up with '--force'\n" in lost.stderr

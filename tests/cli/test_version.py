@@ -60,3 +60,13 @@ def test_the_kind_of_project_is_told(
     dvc("init", "-q", *flags, "inner", cwd=project.root, check=True)
 
     assert f"Repo: {kind}" in dvc("version", cwd=inner).lines
+
+
+def test_copies_of_repositories_are_counted(project: Project, dvc: Program, tmp_path: Path) -> None:
+    project.dvc("list", f"file://{project.root}")
+
+    lines = dvc("doctor", cwd=tmp_path).lines
+
+    found = re.match(r"Mirrors: 1 repository, ([\d,]+) bytes, in .*/pannier/sources$", lines[-1])
+    assert found, lines
+    assert int(found[1].replace(",", "")) > 1000

@@ -262,7 +262,7 @@ def test_a_frozen_stage_is_written_as_dvc_writes_it(targets: list[str], twins: T
     twins.dvc("unfreeze", *targets)
 
 
-def test_a_stage_of_another_folder_is_named_as_typed(twins: Twins) -> None:
+def test_a_stage_of_another_folder_is_named_as_seen_from_here(twins: Twins) -> None:
     text = b"stages:\n  one:\n    cmd: echo 1\n"
     twins.touch("write sub/dvc.yaml", lambda base: write(base, {"sub/dvc.yaml": text}))
 
@@ -270,6 +270,8 @@ def test_a_stage_of_another_folder_is_named_as_typed(twins: Twins) -> None:
     twins.dvc("unfreeze", "one", cwd="sub")
     twins.dvc("freeze", "one", cwd="sub")
     twins.dvc("freeze", "sub/dvc.yaml")
+    twins.dvc("unfreeze", "../sub/dvc.yaml:one", cwd="sub")
+    twins.dvc("freeze", "./sub/../sub/dvc.yaml:one")
 
 
 @pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])

@@ -89,3 +89,39 @@ def test_when_the_list_is_nowhere_nothing_is_changed(
     assert "neither in the cache nor on remote 'store'" in answers[1].stderr
     assert before == (twins[1].root / "data.dvc").read_text()
     assert {} == objects(twins[1])
+
+
+GONE = {
+    "a file": ["data/1"],
+    "a folder": ["data/sub"],
+    "all of them": ["data/1", "data/2", "data/sub/s"],
+    "a file that was never there": ["data/nothing"],
+    "a file, and a new one": ["data/1", "data/new"],
+    "the folder itself": ["data/1"],
+}
+
+
+@pytest.mark.parametrize("twins", ["cache"], indirect=True)
+@pytest.mark.parametrize("case", GONE)
+def test_what_vanished_from_a_tracked_folder_is_recorded_as_dvc_records_it(
+    twins: tuple[Project, Project], case: str
+) -> None:
+    targets = GONE[case]
+    for project in twins if case != "the folder itself" else ():
+        for path, text in {"1": "1\n", "2": "22\n", "sub/s": "s\n"}.items():
+            if not any(f"data/{path}".startswith(target) for target in targets):
+                project.write(f"data/{path}", text)
+        (project.root / "data/sub").mkdir(exist_ok=True, parents=True)
+        if "data/new" in targets:
+            project.write("data/new", "new\n")
+        if case == "a folder":
+            (project.root / "data/sub").rmdir()
+    before = (twins[1].root / "data.dvc").read_text()
+
+    theirs, ours = (project.dvc("add", *targets, check=False) for project in twins)
+
+    assert theirs.rc == ours.rc, f"{theirs}\n{ours}"
+    assert theirs.stdout == ours.stdout
+    pointers = [(project.root / "data.dvc").read_text() for project in twins]
+    assert pointers[0] == pointers[1]
+    assert (ours.rc != 0) == (pointers[1] == before)

@@ -12,19 +12,22 @@ from pathlib import Path
 import pytest
 
 from pannier.store.transport import Transport
-from tests.contract.places import Bucket, Folder, Place, SshFolder
+from tests.contract.places import Bucket, Container, DavFolder, Folder, Place, SshFolder
+from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
 
-SERVERS = pytest.mark.xdist_group("servers")
 PLACES = [
     "folder",
     pytest.param("exfat", marks=pytest.mark.root),
-    pytest.param("swift", marks=SERVERS),
-    pytest.param("ssh", marks=SERVERS),
-    pytest.param("plain_sftp", marks=[pytest.mark.long, SERVERS]),
-    pytest.param("ceph", marks=[pytest.mark.long, SERVERS]),
+    pytest.param("swift", marks=pytest.mark.xdist_group("s3")),
+    pytest.param("ssh", marks=pytest.mark.xdist_group("ssh")),
+    pytest.param("plain_sftp", marks=[pytest.mark.long, pytest.mark.xdist_group("ssh")]),
+    pytest.param("webdav", marks=pytest.mark.xdist_group("dav")),
+    pytest.param("azure", marks=pytest.mark.xdist_group("azure")),
+    pytest.param("ceph", marks=[pytest.mark.long, pytest.mark.xdist_group("ceph")]),
 ]
 
 
@@ -82,6 +85,16 @@ def plain_sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd
 def plain_sftp_place(plain_sftp_server: Sshd, tmp_path: Path, clean_machine: Path) -> SshFolder:
     plain_sftp_server.let_in(clean_machine)
     return SshFolder(tmp_path / "remote", plain_sftp_server)
+
+
+@pytest.fixture
+def webdav_place(dav_server: Apache, tmp_path: Path) -> DavFolder:
+    return DavFolder(dav_server, f"{tmp_path.name}/some where")
+
+
+@pytest.fixture
+def azure_place(azure_server: Azurite) -> Container:
+    return Container(azure_server, azure_server.make_container())
 
 
 @pytest.fixture

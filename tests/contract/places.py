@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pannier.core.errors import PannierError
+from pannier.core.errors import PannierError, Unlistable
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Result, Transport
+from pannier.store.transport import Result, Transport
+from tests.servers import apache, nginx
+from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
+from tests.servers.nginx import Nginx
 from tests.servers.s3 import S3Server
 from tests.servers.sshd import Sshd
 
@@ -73,6 +78,36 @@ class SshFolder(Folder):
         self.config = RemoteConfig("place", server.url(root, port), options)
 
 
+class DavFolder(Folder):
+    """A folder of this machine, as its WebDAV server shows it."""
+
+    def __init__(self, server: Apache, name: str) -> None:
+        super().__init__(server.root / name)
+        self.name = name
+        self.config = self.config_at(server.endpoint)
+
+    def config_at(self, endpoint: str, **options: str) -> RemoteConfig:
+        """The settings of this folder, the server reached by another way."""
+        url = f"{endpoint}/{self.name}".replace("http", "webdav", 1)
+        given = {"user": apache.USER, "password": apache.PASSWORD, **options}
+        return RemoteConfig("place", url, given)
+
+
+class WebFolder(Folder):
+    """A folder of this machine, as its web server shows it."""
+
+    def __init__(self, server: Nginx, name: str) -> None:
+        super().__init__(server.root / name)
+        self.name = name
+        self.config = self.config_at(server.endpoint)
+
+    def config_at(self, endpoint: str, **options: str) -> RemoteConfig:
+        """The settings of this folder, the server reached by another way."""
+        given = {"method": "PUT", "auth": "basic", "user": nginx.USER, **options}
+        given.setdefault("password", nginx.PASSWORD)
+        return RemoteConfig("place", f"{endpoint}/{self.name}", given)
+
+
 @dataclass(slots=True)
 class Bucket:
     server: S3Server
@@ -117,11 +152,51 @@ class Bucket:
         return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
 
 
+@dataclass(slots=True)
+class Container:
+    server: Azurite
+    name: str
+    prefix: str = "some/where"
+    config: RemoteConfig = field(init=False)
+    odd_keys: tuple[str, ...] = ()
+    impossible: str = "\n\t\\"  # Azure takes a backslash for a slash
+    page: int = 40  # less than the server's 5,000: this is not a test of many pages
+
+    def __post_init__(self) -> None:
+        self.config = self.config_with()
+
+    def config_with(self, *, without: Iterable[str] = (), **options: str) -> RemoteConfig:
+        """The settings of this container, with some options changed or left out."""
+        given = {"connection_string": self.server.connection_string, **options}
+        kept = {name: value for name, value in given.items() if name not in set(without)}
+        return RemoteConfig("place", f"azure://{self.name}/{self.prefix}", kept)
+
+    def transport(self) -> Transport:
+        return open_transport(self.config)
+
+    def look(self, key: str) -> bytes | None:
+        return self.server.read(self.name, f"{self.prefix}/{key}")
+
+    def plant(self, key: str, data: bytes) -> None:
+        self.server.write(self.name, f"{self.prefix}/{key}", data)
+
+    def keys(self) -> set[str]:
+        return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
+
+
 def nothing(_: int) -> None: ...
 
 
 def by_key(results: Iterable[Result]) -> dict[str, Result]:
     return {result.key: result for result in results}
+
+
+def listed(place: Place, transport: Transport) -> set[str]:
+    """All keys as the transport tells them; as they are seen from outside where it cannot."""
+    try:
+        return {entry.key for entry in transport.list("")}
+    except Unlistable:
+        return place.keys()
 
 
 def errors(results: Iterable[Result]) -> dict[str, str]:

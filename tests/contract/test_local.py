@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import AccessDenied, NoSpace, NotThere, TransportError, Unreachable
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import Entry, RemoteConfig, Transport
+from pannier.store.transport import Entry, Transport
 from tests.contract.places import KEYS_OUTSIDE, Folder, failure, nothing, refusals
 from tests.support.oracle import Oracle
 
@@ -24,7 +26,7 @@ OBJECTS = {key: key.encode()[:1] * size for key, size in SIZES.items()}
 UPLOAD = """
 import sys
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 root, source, *keys = sys.argv[1:]
 transport = open_transport(RemoteConfig("far", root))
@@ -315,3 +317,53 @@ def test_what_the_folders_disk_refuses_is_told_for_every_item(
     assert len(OBJECTS) == len(lines)
     for line in lines:
         assert f" {kind.__name__} '{place.root}" in line
+
+
+NO_FILES = {
+    "pipe": os.mkfifo,
+    "link to a pipe": lambda path: (os.mkfifo(f"{path}.pipe"), os.symlink(f"{path}.pipe", path)),
+    "link to zeros": lambda path: os.symlink("/dev/zero", path),
+    "link to a terminal": lambda path: os.symlink("/dev/tty", path),
+    "socket": lambda path: socket.socket(socket.AF_UNIX).bind(os.path.relpath(path)),
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file_under_a_name_is_told_at_once(
+    kind: str, place: Folder, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own: before, a pipe was waited for, and a device read without end."""
+    folder = place.root / "files/md5/ab"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)  # a socket's path may have 108 bytes
+    NO_FILES[kind](f"{folder}/c.dir")
+
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(place.root), str(local / "got")],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    told = f"'{folder}/c.dir' is no regular file"
+    assert ["None", told, "NotThere"] == done.stdout.splitlines(), done.stderr
+    assert not (local / "got").exists()
+
+
+READ = """
+import resource, sys
+from pannier.core.errors import NotThere
+from pannier.store.schemes import open_transport
+from pannier.store.remote_config import RemoteConfig
+
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+transport = open_transport(RemoteConfig("far", sys.argv[1]))
+key = "files/md5/ab/c.dir"
+print(transport.stat(key))
+try:
+    transport.read(key)
+except NotThere as error:
+    print(error.message)
+for result in transport.download_many([(key, sys.argv[2], "")], 1, lambda _: None):
+    print(type(result.error).__name__)
+"""

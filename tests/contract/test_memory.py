@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from pannier.store import schemes
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transport import Transport
 from tests.contract import test_transport
 from tests.support import memory_transport
 from tests.support.memory_transport import PAGE, place_of

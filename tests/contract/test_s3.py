@@ -25,8 +25,9 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import Entry, RemoteConfig, Transport
+from pannier.store.transport import Entry, Transport
 from pannier.store.transports.s3 import S3Transport
 from pannier.store.transports.s3_config import read_options, resolve
 from pannier.store.transports.s3_errors import Place
@@ -36,7 +37,7 @@ from tests.servers.canned import Answer, CannedServer, Request, s3_error
 from tests.servers.proxy import FaultProxy
 from tests.servers.swift import Swift
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("s3")
 
 MIB = 1 << 20
 PLACE = Place("far", "s3://things/pre", "things", "Amazon S3", None, ())
@@ -348,7 +349,7 @@ def test_a_slow_line_is_not_a_silent_server(
 WAIT = """
 import sys
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 transport = open_transport(RemoteConfig("far", "s3://b/x", {"endpointurl": sys.argv[1],
     "access_key_id": "a", "secret_access_key": "b"}))
@@ -404,7 +405,7 @@ def test_an_upload_of_wrong_bytes_is_aborted_on_the_server(bucket: Bucket, local
 UPLOADER = """
 import sys
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 url, path, *pairs = sys.argv[1:]
 options = dict(pair.split("=", 1) for pair in pairs)
 transport = open_transport(RemoteConfig("far", url, options))
@@ -559,7 +560,7 @@ def test_a_plain_key_pair_needs_no_botocore(bucket: Bucket) -> None:
     config = bucket.config
     script = (
         "import sys; from pannier.store.schemes import open_transport\n"
-        "from pannier.store.transport import RemoteConfig\n"
+        "from pannier.store.remote_config import RemoteConfig\n"
         f"transport = open_transport(RemoteConfig({config.name!r}, {config.url!r},"
         f" {config.options!r}))\n"
         "transport.write('a', b'x'); list(transport.list('')); transport.stat('b')\n"

@@ -14,8 +14,9 @@ import botocore.tokens
 import pytest
 
 from pannier.core.errors import AccessDenied
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transport import Transport
 from pannier.store.transports.s3_config import read_options, resolve
 from pannier.store.transports.s3_credentials import Credentials
 from pannier.store.transports.s3_errors import Place
@@ -23,7 +24,7 @@ from tests.contract.places import errors, failure, nothing
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.sts import KeyGiver
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("s3")
 
 TOKEN = "LogInLogInLogIn"
 Canned = Callable[[Callable[[Request], Answer]], CannedServer]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import ConfigError, TransportError, Unreachable
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transport import Transport
 from tests.contract.places import failure
 from tests.servers.canned import Answer, CannedServer
 

@@ -24,8 +24,9 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import Entry, RemoteConfig
+from pannier.store.transport import Entry
 from pannier.store.transports.ssh_options import read_options
 from tests.contract.places import (
     KEYS_OUTSIDE,
@@ -41,7 +42,7 @@ from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd, make_key
 from tests.support.wanted import is_wanted
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("ssh")
 
 MIB = 1 << 20
 SECRET = "hidden-word-of-mine"
@@ -533,7 +534,7 @@ def test_a_server_killed_in_the_middle_is_worth_another_try(place: SshFolder, lo
 WAIT = """
 import sys
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 transport = open_transport(RemoteConfig("far", sys.argv[1]))
 print("go", flush=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.events import Silent
+from pannier.git.filters import is_dirty
 from pannier.git.mirror import Mirror
 from pannier.git.repo import GitRepo
 from pannier.project.revisions import RevisionTree, TreeMemo, select
@@ -111,7 +112,7 @@ QUESTIONS: dict[str, tuple[int, Callable[[GitRepo], object]]] = {
     "add": (1, lambda repo: repo.add([f"d{n}" for n in range(10)])),
     "add, nothing asked": (0, lambda repo: repo.add([])),
     "untracked": (1, lambda repo: repo.untracked("")),
-    "is_dirty": (1, GitRepo.is_dirty),
+    "is_dirty": (1, is_dirty),
     "config_get": (1, lambda repo: repo.config_get("user.name")),
     "config_set": (1, lambda repo: repo.config_set("x.y", "z")),
     "hooks_dir": (1, GitRepo.hooks_dir),

@@ -355,3 +355,16 @@ def test_a_command_that_changes_nothing_does_not_look_at_the_operation_log(
 ) -> None:
     assert logged["add data", 1000]
     assert [] == logged[command, 1000]
+
+
+@pytest.mark.parametrize(("jobs", "workers"), [("1", 0), ("2", 2), ("3", 3)])
+def test_core_checksum_jobs_says_how_many_workers_hash(
+    make: Callable[[str], Traced], jobs: str, workers: int
+) -> None:
+    project = make(f"jobs{jobs}")
+    project.write(4000)
+    project.run("config", "core.checksum_jobs", jobs)
+
+    started = project.calls("execve", "add", "-q", "data")
+
+    assert sum("worker.serve" in call and "= 0" in call for call in started) == workers

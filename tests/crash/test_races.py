@@ -27,7 +27,8 @@ from tests.support.crash import (
     write_first,
     wrong_objects,
 )
-from tests.support.programs import Completed, our_program
+from tests.support.odd_machine import Under
+from tests.support.programs import Completed
 
 KINDS = ("copy", "hardlink", "symlink")
 
@@ -37,11 +38,13 @@ class Stopped:
 
     def __init__(self, world: World, number: int, *args: str) -> None:
         self._args = args
+        under = world.runs if isinstance(world.runs, Under) else Under((), {})
         self._process = subprocess.Popen(
-            [our_program().path, *args],
+            under.command(*args),
             cwd=world.repo,
             env={
                 **os.environ,
+                **under.more,
                 "XDG_CACHE_HOME": str(world.base / "xdg"),
                 "PANNIER_FAULT": f"stop@{number}",
             },

@@ -129,6 +129,64 @@ def test_what_one_user_added_the_other_can_check_out(
     assert two.object(md5(b"from anna")).stat().st_mode & 0o007 == (0o004 if mode == 0o644 else 0)
 
 
+EDITS = {
+    "remove": ("remove", "x.bin.dvc"),
+    "remove, data too": ("remove", "--outs", "x.bin.dvc"),
+    "move": ("move", "x.bin", "y.bin"),
+    "unprotect": ("unprotect", "x.bin"),
+    "freeze": ("freeze", "x.bin.dvc"),
+    "destroy": ("destroy", "-f"),
+}
+
+
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_by_one_leaves_the_cache_of_both_as_it_is(
+    edit: str, kind: str, base: Path, anna_runs: Runs, bert_runs: Runs
+) -> None:
+    two = Two(base, anna_runs, bert_runs, kind, one_project=False)
+    write(two.anna, ANNA, "x.bin", b"from anna")
+    run(two.anna, "add", "x.bin")
+    shutil.copy(two.anna.world.repo / "x.bin.dvc", two.bert.world.repo / "x.bin.dvc")
+    run(two.bert, "checkout", "x.bin.dvc")
+    before = everything(two.shared)
+
+    done = run(two.bert, *EDITS[edit])
+
+    assert done.rc == 0, str(done)
+    assert before == everything(two.shared)
+    assert b"from anna" == (two.anna.world.repo / "x.bin").read_bytes()
+    name = "y.bin" if edit == "move" else "x.bin"
+    there = two.bert.world.repo / name
+    assert (edit != "remove, data too") == there.exists()
+    if edit in ("unprotect", "destroy"):
+        assert (BERT.number, False) == (there.stat().st_uid, there.is_symlink())
+        assert there.stat().st_mode & 0o200
+
+
+@pytest.mark.parametrize("owner", ["anna", "bert"])
+def test_old_objects_in_a_common_cache_are_migrated_by_whoever_asks(two: Two, owner: str) -> None:
+    """Objects of DVC 2; those of others cannot be given a second name, so they are copied."""
+    data = b"old text\n"
+    old = two.shared / md5(data)[:2] / md5(data)[2:]
+    old.parent.mkdir()
+    old.write_bytes(data)
+    old.chmod(0o444)
+    for path, mode in ((old.parent, 0o2775), (old, 0o444)):
+        os.chown(path, (ANNA if owner == "anna" else BERT).number, GROUP)
+        path.chmod(mode)
+    write(two.bert, BERT, "x.bin.dvc", f"outs:\n- md5: {md5(data)}\n  path: x.bin\n".encode())
+
+    done = run(two.bert, "cache", "migrate", "--dvc-files")
+    brought = run(two.bert, "checkout")
+
+    assert (0, 0) == (done.rc, brought.rc), f"{done}\n{brought}"
+    assert data == two.object(md5(data)).read_bytes() == old.read_bytes()
+    assert data == (two.bert.world.repo / "x.bin").read_bytes()
+    folder = two.object(md5(data)).parent.stat()
+    assert (GROUP, 0o2775) == (folder.st_gid, folder.st_mode & 0o7777)
+
+
 def test_an_object_that_the_other_may_not_read_is_told_not_trusted(two: Two) -> None:
     write(two.anna, ANNA, "x.bin", b"from anna")
     run(two.anna, "add", "x.bin")

@@ -22,7 +22,7 @@ from tests.support.project import Project, picture
 from tests.support.terminal import answer_on_terminal
 from tests.support.wanted import is_wanted
 
-pytestmark = pytest.mark.xdist_group("servers")
+pytestmark = pytest.mark.xdist_group("ssh")
 
 SECRET = "hidden-word-of-mine"
 Proxied = Callable[[str], FaultProxy]

@@ -42,6 +42,18 @@ ON_DATA = (
 )
 """Commands on all data of a project, in an order in which each finds something to do."""
 
+ON_IMPORTS = (
+    _command("get -f ../source data -o data", puts=True, brings=True),
+    _command("get --show-url ../source data"),
+    _command("import -f ../source data", puts=True, brings=True, takes=True),
+    _command("import -f --rev HEAD ../source data", puts=True, brings=True, takes=True),
+    _command("import -f --no-download ../source data"),
+    _command("update -R .", puts=True, brings=True, takes=True),
+    _command("status"),
+    _command("pull --force", puts=True, brings=True),
+)
+"""Commands that bring data from a project beside ours; each may fail, and none may do harm."""
+
 ON_SETTINGS = (
     _command("config core.autostage false", edits=True),
     _command("config --local core.autostage false", edits=True),
@@ -57,6 +69,25 @@ ON_SETTINGS = (
 """Commands that change or show settings."""
 
 
+ON_TRACKED = (
+    _command("freeze x.dvc"),
+    _command("unfreeze x.dvc"),
+    _command("unprotect data", puts=True),
+    _command("unprotect .", puts=True),
+    _command("move data other", puts=True),
+    _command("remove x.dvc"),
+    _command("remove --outs x.dvc", puts=True),
+    _command("remove --outs dvc.yaml", puts=True),
+    _command("cache migrate --dvc-files", takes=True),
+    _command("destroy --force", puts=True),
+)
+"""Commands that edit what is tracked: the pointer `x.dvc` of an output `data`, or a `dvc.yaml`."""
+
+
 def one(line: str) -> Command:
     """The command that is typed so."""
-    return next(command for command in (*ON_DATA, *ON_SETTINGS) if str(command) == line)
+    return next(
+        command
+        for command in (*ON_DATA, *ON_IMPORTS, *ON_SETTINGS, *ON_TRACKED)
+        if str(command) == line
+    )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tests.support.crash import (
     picture,
     wrong_objects,
 )
+from tests.support.crash_disks import loop_disk
 from tests.support.hostile import faults_in, report
 from tests.support.programs import Completed
 
@@ -100,12 +102,22 @@ def can_reflink(folder: Path) -> bool:
     return done.returncode == 0
 
 
+@pytest.fixture(scope="module")
+def reflinking() -> Iterator[Path]:
+    """A disk with reflinks."""
+    with loop_disk("xfs") as disk:
+        assert can_reflink(disk.place)
+        yield disk.place
+
+
 @pytest.fixture
 def saved(request: pytest.FixtureRequest, base: Path, runs: Runs) -> Saved:
     """Nothing lies in the workspace but the pointers."""
     kind = request.param
     if kind == "reflink" and not can_reflink(base):
-        pytest.skip("this file system has no reflinks")
+        if os.geteuid() != 0:
+            pytest.skip("this file system has no reflinks, and mounting one that has needs root")
+        base = Path(tempfile.mkdtemp(dir=request.getfixturevalue("reflinking")))
     world = new_world(base / "world", runs, kind)
     added(world)
     world.dvc("push", "-q")
@@ -221,8 +233,7 @@ def test_asking_changes_nothing_and_ends(how: str, saved: Saved) -> None:
     ("how", "kind"),
     [
         *[(how, kind) for how in REWRITTEN for kind in ("file", "empty", "list")],
-        *[(how, kind) for how in REPLACED for kind in ("file", "empty")],
-        *[(how, "list") for how in ("folder", "link to nothing", "link to other bytes")],
+        *[(how, kind) for how in REPLACED for kind in ("file", "empty", "list")],
     ],
 )
 @pytest.mark.parametrize("saved", ["copy"], indirect=True)

@@ -183,3 +183,35 @@ def test_a_bomb_is_no_entry(inside: Inside) -> None:
     inside.run("undo")
 
     assert not (inside.root / "x.dvc").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ("new", "../outside/0"),
+        ("../outside/new", "data"),
+        ("{outside}/new", "data"),
+        ("link/new", "data"),
+        ("new", "link/0"),
+        (".git/hooks/pre-commit", "data"),
+        ("new", ".git/config"),
+        (".dvc/config.local", "data"),
+        ("there", "data"),
+    ],
+)
+def test_nothing_is_moved_to_or_from_outside(
+    inside: Inside, outside: Path, path: str, to: str
+) -> None:
+    inside.write("data", "mine")
+    inside.write("there", "the user's")
+    (inside.root / "link").symlink_to(outside)
+    forge(inside, {"move": path.format(outside=outside), "to": to, "algorithm": "md5"})
+    places = (outside, inside.root / ".git", inside.root / ".dvc")
+    before = [picture(place, leave_out=("tmp",)) for place in places]
+
+    inside.run("undo")
+
+    assert before == [picture(place, leave_out=("tmp",)) for place in places]
+    assert ("mine", "the user's") == tuple(
+        (inside.root / name).read_text() for name in ("data", "there")
+    )

@@ -54,15 +54,15 @@ MUTANTS = (
     Mutant(
         "S1: a list that contradicts itself",
         "core/manifest.py",
-        "    _check_tree(paths, name)\n",
-        "",
+        "def _check_tree(paths: list[str], name: str) -> None:\n",
+        "def _check_tree(paths: list[str], name: str) -> None:\n    return\n",
         f"{REPO}::test_a_manifest_that_contradicts_itself_is_refused",
     ),
     Mutant(
         "S2: a digest is 32 digits",
         "core/digest.py",
-        r'_HEX = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")',
-        r'_HEX = re.compile(r".+\Z")',
+        r'_HEX = pattern(r"[0-9a-f]{32}(\.dir)?\Z")',
+        r'_HEX = pattern(r".+\Z")',
         f"{REPO}::test_a_pointer_whose_digest_is_none_is_named",
     ),
     Mutant(
@@ -159,7 +159,7 @@ MUTANTS = (
     Mutant(
         "S10: links inside the cache",
         "store/objects.py",
-        'if path.startswith(self.root + "/") and os.path.islink(path):',
+        "if inside and os.path.islink(path):",
         "if False:",
         f"{LINKS}::test_nothing_is_written_or_swept_through_links_in_our_own_places",
     ),
@@ -176,6 +176,20 @@ MUTANTS = (
         "_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY",
         "_READ = os.O_RDONLY | os.O_CLOEXEC",
         f"{LINKS}::test_no_file_of_a_project_is_read_without_end",
+    ),
+    Mutant(
+        "S10: pipes and devices at a folder remote",
+        "store/transports/local.py",
+        "            return read_regular(path)\n",
+        "            return open(path, 'rb').read()\n",
+        "tests/contract/test_local.py::test_what_is_no_file_under_a_name_is_told_at_once",
+    ),
+    Mutant(
+        "S12: filters that the repository names",
+        "git/filters.py",
+        "        if is_own or",
+        "        if False or",
+        "tests/unit/test_git_hostile.py::test_no_filter_that_a_repository_names_is_run_to_look_at_it",
     ),
     Mutant(
         "17: pipes are named",
@@ -231,14 +245,14 @@ MUTANTS = (
     ),
     Mutant(
         "5: a copy is hashed on its way out",
-        "disk/batches.py",
+        "disk/taking_out.py",
         "        if found.hex() != digest:\n",
         "        if False:\n",
         f"{HURT}::test_checkout_gives_out_no_damaged_object_and_names_it",
     ),
     Mutant(
         "5: a link is made only to verified bytes",
-        "disk/batches.py",
+        "disk/taking_out.py",
         "    if key != verified and hex_of_file(source, algorithm) != digest:\n",
         "    if False:\n",
         f"{HURT}::test_checkout_gives_out_no_damaged_object_and_names_it",
@@ -273,9 +287,9 @@ MUTANTS = (
     ),
     Mutant(
         "24: a download is hashed",
-        "store/transports/local.py",
-        "        elif copy.md5 and md5 != copy.md5:\n",
-        "        elif False:\n",
+        "disk/copying.py",
+        "    found_md5 = md5(data).hexdigest()\n",
+        "    found_md5 = expected or md5(data).hexdigest()\n",
         f"{HURT}::test_pull_takes_no_damaged_object_from_the_remote",
     ),
     Mutant(
@@ -327,10 +341,35 @@ MUTANTS = (
     ),
     Mutant(
         "9: ctime is part of what a file is known by",
-        "disk/walk.py",
+        "disk/stats.py",
         "return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)",
         "return (found.st_mtime_ns, 0, found.st_size, found.st_ino)",
         RACES,
+    ),
+    Mutant(
+        "28: what remove takes has a name in the log",
+        "ops/remove.py",
+        "remove_output(project, look, unsaved)",
+        "remove_output(project, look)",
+        "tests/cli/test_undo_of_edits.py",
+    ),
+    Mutant(
+        "23: what is young is so by the clock of its own disk",
+        "ops/gc.py",
+        "    return clock.clock_ns(scratch)\n",
+        "    return time.time_ns()\n",
+        "tests/crash/test_clocks.py",
+    ),
+    Mutant(
+        "7: without leases the stats tell",
+        "disk/batches.py",
+        "    for _ in range(_TRIES):\n        settled = take_lease(fd)\n"
+        "        if settled and not holds_lease_briefly(before.st_size):\n"
+        "            drop_lease(fd)\n        out = ",
+        "    for _ in range(_TRIES):\n        settled = take_lease(fd)\n"
+        "        if settled and not holds_lease_briefly(before.st_size):\n"
+        "            drop_lease(fd)\n        stat_key = lambda found: 0\n        out = ",
+        "tests/crash/test_no_leases.py",
     ),
     Mutant(
         "D5: what checkout takes away is verified to be in the cache",

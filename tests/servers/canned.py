@@ -63,6 +63,7 @@ class CannedServer:
                 self.close_connection = given.promised is not None
 
             do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = handle_any
+            do_PROPFIND = do_MKCOL = do_MOVE = handle_any
 
             def log_message(self, *_: object) -> None: ...
 

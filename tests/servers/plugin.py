@@ -7,8 +7,10 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from tests.servers import ceph
+from tests.servers import azurite, ceph
+from tests.servers.apache import Apache
 from tests.servers.canned import Answer, CannedServer, Request
+from tests.servers.nginx import Nginx
 from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
@@ -34,6 +36,29 @@ def ceph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Ceph]
 def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """An SSH server that lets this user in: `url(folder)`, `let_in(home)`."""
     with closing(Sshd(tmp_path_factory.mktemp("sshd"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dav_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
+    """A WebDAV server: `endpoint`, `digest`, `open`, `root`."""
+    with closing(Apache(tmp_path_factory.mktemp("apache"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    """A web server that takes PUT: `endpoint`, `root`."""
+    with closing(Nginx(tmp_path_factory.mktemp("nginx"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azurite.Azurite]:
+    """Azure Blob Storage: `endpoint`, `account`, `key`, `make_container()`."""
+    if why := azurite.why_not():
+        pytest.skip(why)
+    with closing(azurite.Azurite(tmp_path_factory.mktemp("azurite"))) as server:
         yield server
 
 

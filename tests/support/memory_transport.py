@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from pannier.core.errors import CorruptObject, NotThere
 from pannier.disk import fsio
-from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Entry, OnBytes, Result
 
 PAGE = 1000
 """Keys that one request of a listing tells, as object stores have it."""
@@ -23,7 +24,8 @@ WHERE = ("tests.support.memory_transport", "MemoryTransport")
 class Place:
     """Bytes by key, and what was asked of them. Lives as long as the process, by its URL.
 
-    requests: how often, by kind: stat, list (pages), read, write, upload, download, delete, flush.
+    requests: how often, by kind: stat, list (pages), read, range, write, upload, download, delete,
+    flush.
     log: (kind, key) in order. faults: (kind, key) -> errors to be raised one after the other.
     """
 
@@ -85,6 +87,15 @@ class MemoryTransport:
         self._place.note("read", key)
         try:
             data = self._place.objects[key]
+        except KeyError:
+            raise NotThere(f"'{key}' does not exist") from None
+        self._place.bytes_out += len(data)
+        return data
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        self._place.note("range", key)
+        try:
+            data = self._place.objects[key][start:end]
         except KeyError:
             raise NotThere(f"'{key}' does not exist") from None
         self._place.bytes_out += len(data)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +43,24 @@ class Project:
 
 
 def make_project(root: Path, program: Runner) -> Project:
-    root.mkdir(parents=True)
-    git("init", "-q", cwd=root)
-    made = Project(root, program)
-    made.dvc("init", "-q")
-    made.git("commit", "-qm", "init")
-    return made
+    """`git init`, `dvc init` and a commit; done once for each program and then copied."""
+    template = _TEMPLATES.get(str(program))
+    if template is None:
+        folder = tempfile.mkdtemp(prefix="pannier-template-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        template = Path(folder, "project")
+        template.mkdir()
+        git("init", "-q", cwd=template)
+        new = Project(template, program)
+        new.dvc("init", "-q")
+        new.git("commit", "-qm", "init")
+        _TEMPLATES[str(program)] = template
+    root.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(template, root, symlinks=True)
+    return Project(root, program)
+
+
+_TEMPLATES: dict[str, Path] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,17 @@ need git git
 need strace strace
 need mkfs.ext4 e2fsprogs
 need mkfs.xfs xfsprogs
+need mkfs.exfat exfatprogs
+need mount.exfat-fuse exfat-fuse
 need zsh zsh
 need fish fish
 need sshd openssh-server
+need tcsh tcsh
+need faketime faketime
+need apache2 apache2-bin
+need nginx nginx
+need node nodejs
+need npm npm
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done

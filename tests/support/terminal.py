@@ -97,3 +97,29 @@ def answer_on_terminal(
         rc = process.wait(TIMEOUT_S)
     os.close(ours)
     return rc, drawn.decode("utf-8", "replace")
+
+
+def agreed_on_terminal(
+    command: Sequence[str | os.PathLike[str]], *, cwd: Path, env: Mapping[str, str] | None = None
+) -> int:
+    """Runs a program wholly on a terminal, answers its question with yes; the exit code."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [os.fspath(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **(env or {})},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        os.write(ours, b"y\n")
+        while True:
+            try:
+                if not os.read(ours, 65536):
+                    break
+            except OSError:  # Linux says EIO when the last writer is gone
+                break
+        rc = process.wait(TIMEOUT_S)
+    os.close(ours)
+    return rc

@@ -235,6 +235,18 @@ def test_the_clock_is_the_file_systems_own(tmp_path: Path) -> None:
     assert [] == os.listdir(tmp_path / "scratch")
 
 
+def test_a_link_that_waits_for_the_clock_is_not_written_through(tmp_path: Path) -> None:
+    """In the folder of a cache that a group shares, somebody may guess names."""
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / f"clock-{os.getpid()}").symlink_to(precious)
+
+    assert clock.clock_ns(str(scratch)) > 0
+    assert precious.read_text() == "precious"
+
+
 def test_where_nothing_can_be_written_the_machines_clock_must_do() -> None:
     assert clock.clock_ns("/proc/nowhere") > 1_700_000_000_000_000_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import GitError
+from pannier.git.filters import is_dirty
 from pannier.git.repo import GitRepo
 from tests.support.programs import Completed, git, run
 
@@ -25,6 +27,9 @@ READS: dict[str, Callable[[GitRepo], object]] = {
     "config_get": lambda repo: repo.config_get("user.name"),
     "config_set": lambda repo: repo.config_set("x.y", "z"),
     "hooks_dir": GitRepo.hooks_dir,
+    "untracked": lambda repo: repo.untracked(""),
+    "is_dirty": is_dirty,
+    "not_held": lambda repo: repo.not_held([f"{repo.root}/a"]),
     "add": lambda repo: repo.add(["a"]),
 }
 
@@ -123,6 +128,79 @@ def test_a_partial_clone_of_our_own_fetches_what_it_lacks(top: Path, tmp_path: P
     clone = partial_clone(top, tmp_path)
 
     assert {"a": b"a\n"} == opened(clone, lazy_fetch=True).read_files("HEAD~1", ["a"])
+
+
+def _own(top: Path, trap: str, option: str, name: str) -> None:
+    git("config", f"filter.{name}.{option}", trap, cwd=top)
+
+
+def _included(top: Path, trap: str, option: str, name: str) -> None:
+    (top / "more").write_text(f'[Filter "{name}"]\n\t{option} = {trap}\n')
+    git("config", "include.path", "../more", cwd=top)
+
+
+def _of_work_tree(top: Path, trap: str, option: str, name: str) -> None:
+    git("config", "extensions.worktreeConfig", "true", cwd=top)
+    git("config", "--worktree", f"filter.{name}.{option}", trap, cwd=top)
+
+
+def _of_lfs(top: Path, trap: str, option: str, name: str) -> None:
+    """Its extensions are programs, too; here `git-lfs` is one that shows what it was told."""
+    git("config", "lfs.extension.x.clean", trap, cwd=top)
+    git("config", "--global", f"filter.{name}.{option}", f"git-lfs; {trap}", cwd=top)
+
+
+@pytest.mark.parametrize("name", ["x", "a=b"])
+@pytest.mark.parametrize("option", ["clean", "process"])
+@pytest.mark.parametrize("lay", [_own, _included, _of_work_tree, _of_lfs])
+def test_no_filter_that_a_repository_names_is_run_to_look_at_it(
+    top: Path, tmp_path: Path, lay: Callable[..., None], option: str, name: str
+) -> None:
+    canary = tmp_path / "canary"
+    (top / ".git/info/attributes").write_text(f"* filter={name}\n")
+    lay(top, f"touch {canary}; cat", option, name)
+    os.utime(top / "a", (1, 1))
+    repo = opened(top)
+
+    answers = {question: ask(repo) for question, ask in READS.items() if question != "add"}
+
+    assert not canary.exists()
+    assert not answers["is_dirty"]
+    git("status", cwd=top, check=False)
+    assert canary.exists(), "the trap does not work"
+
+
+def test_a_filter_of_the_users_own_counts_as_for_git(top: Path) -> None:
+    git("config", "--global", "filter.x.clean", "tr b a", cwd=top)
+    (top / ".git/info/attributes").write_text("* filter=x\n")
+    (top / "a").write_text("b\n")
+
+    assert not is_dirty(opened(top))
+    (top / "a").write_text("c\n")
+    assert is_dirty(opened(top))
+
+
+def test_git_lfs_set_up_in_one_repository_goes_on_working(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `git lfs install --local` writes it; the program is a stand-in that says what LFS says."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/git-lfs"
+    program.write_text('#!/bin/sh\necho "pointer to $(wc -c) bytes"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    git("config", "filter.lfs.clean", "git-lfs clean -- %f", cwd=top)
+    git("config", "filter.lfs.smudge", "git-lfs smudge -- %f", cwd=top)
+    git("config", "filter.lfs.required", "true", cwd=top)
+    (top / ".gitattributes").write_text("a filter=lfs\n")
+    (top / "a").write_text("data\n")
+    git("add", "-A", cwd=top)
+    git("commit", "-qm", "large", cwd=top)
+    os.utime(top / "a", (1, 1))
+
+    assert not is_dirty(opened(top))
+    (top / "a").write_text("more data\n")
+    assert is_dirty(opened(top))
 
 
 NEEDS_GIT = {name: ask for name, ask in READS.items() if name not in ("head", "config_get")}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from pannier.core.errors import DiskError, GitError, SourceError
 from pannier.core.events import Silent
-from pannier.git.mirror import Mirror, check_url, private_folder
+from pannier.disk.mutex import ProjectLock
+from pannier.git.mirror import DAYS_KEPT, Mirror, check_url, private_folder
 from tests.support.programs import git
 
 REFUSED = (
@@ -190,3 +192,55 @@ def test_the_folder_of_mirrors_is_for_its_owner_alone(source: Path, tmp_path: Pa
     folder.chmod(0o777)
     with pytest.raises(DiskError, match="others could put"):
         private_folder(str(folder))
+
+
+def aged(mirror: Mirror, days: float, *names: str) -> None:
+    then = time.time() - days * 86400
+    for name in names:
+        os.utime(Path(mirror.git_dir).parent / name, (then, then))
+
+
+def test_mirrors_that_nobody_used_for_long_make_room_for_another(
+    source: Path, tmp_path: Path
+) -> None:
+    old, fresh, older_version, new = (
+        Mirror(str(source), str(tmp_path / "cache" / name))
+        for name in ("old", "fresh", "older", "new")
+    )
+    for mirror in (old, fresh, older_version):
+        mirror.update(None, Silent())
+    aged(old, DAYS_KEPT + 1, "used", "lock")
+    aged(fresh, DAYS_KEPT - 1, "used", "lock")
+    (tmp_path / "cache/older/used").unlink()
+    aged(older_version, DAYS_KEPT + 1, "lock")
+
+    new.update(None, Silent())
+
+    there = [Path(mirror.git_dir).exists() for mirror in (old, fresh, older_version, new)]
+    assert [False, True, False, True] == there
+    assert (tmp_path / "cache/old/lock").exists(), "somebody may be waiting for it"
+    old.update(None, Silent())
+    assert Path(old.git_dir).exists()
+
+
+def test_a_mirror_in_use_stays_however_old_its_mark_is(source: Path, tmp_path: Path) -> None:
+    old, new = (Mirror(str(source), str(tmp_path / "cache" / name)) for name in ("old", "new"))
+    old.update(None, Silent())
+    aged(old, DAYS_KEPT + 1, "used", "lock")
+
+    with ProjectLock(str(tmp_path / "cache/old/lock")):
+        aged(old, DAYS_KEPT + 1, "lock")
+        new.update(None, Silent())
+
+    assert Path(old.git_dir).exists()
+
+
+def test_a_removal_that_was_killed_is_finished(source: Path, tmp_path: Path) -> None:
+    old, new = (Mirror(str(source), str(tmp_path / "cache" / name)) for name in ("old", "new"))
+    old.update(None, Silent())
+    os.rename(old.git_dir, f"{old.git_dir}.gone")
+    aged(old, DAYS_KEPT + 1, "used", "lock")
+
+    new.update(None, Silent())
+
+    assert ["lock"] == os.listdir(tmp_path / "cache/old")

@@ -12,7 +12,7 @@ from pannier.core.errors import CorruptObject, NotThere, Unreachable
 from pannier.core.events import Silent
 from pannier.store import schemes
 from pannier.store.remote import Remote
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 from tests.support import memory_transport
 from tests.support.memory_transport import Place, place_of
 

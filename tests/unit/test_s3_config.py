@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.errors import ConfigError
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.transports.s3_aws_files import Keys
 from pannier.store.transports.s3_config import Settings, read_options, resolve, with_region
 from pannier.store.transports.s3_errors import Place, explain

@@ -14,9 +14,10 @@ from pannier.core.events import Silent
 from pannier.core.plan import TransferPlan
 from pannier.store import schemes, transfer
 from pannier.store.objects import Store
+from pannier.store.pace import Pace
 from pannier.store.remote import Remote
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.statcache import StatCache
-from pannier.store.transport import RemoteConfig
 from tests.support import memory_transport
 from tests.support.memory_transport import Place, place_of
 from tests.support.opened import make_read_only_file
@@ -60,7 +61,7 @@ def uploads(place: Place) -> list[str]:
 
 
 def push(store: Store, remote: Remote, plan: TransferPlan) -> transfer.Transferred:
-    return transfer.push(store, remote, plan, 4, Silent())
+    return transfer.push(store, remote, plan, Pace(4), Silent())
 
 
 # -- push ----
@@ -156,7 +157,7 @@ def test_without_rights_nothing_more_is_tried(store: Store, remote: Remote, plac
 
 
 def fetch(store: Store, remote: Remote, names: list[str]) -> transfer.Transferred:
-    return transfer.fetch(store, remote, names, {}, 4, Silent())
+    return transfer.fetch(store, remote, names, {}, Pace(4), Silent())
 
 
 def plant(place: Place, data: bytes, name: str = "") -> str:

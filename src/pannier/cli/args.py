@@ -11,9 +11,9 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NoReturn
 
 from pannier.cli import table
+from pannier.core.typed import Any, NoReturn
 
 DOCS = "https://man.dvc.org"
 _WITH_VALUE = ("--cd", "--cprofile-dump", "--viztracer-depth")

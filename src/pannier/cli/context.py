@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
 
 from pannier.cli.ui import Ui
 from pannier.core.record import dataclass, field
+from pannier.core.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pannier.project.project import Project

@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from types import FrameType
-from typing import Any, NoReturn
 
 from pannier import DVC_LEVEL, __version__
 from pannier.cli import args, table
 from pannier.cli.context import Context
 from pannier.cli.ui import OutputClosed, Ui
 from pannier.core.errors import ConfigError, Interrupted, NotInProject, PannierError
+from pannier.core.typed import Any, NoReturn
 from pannier.disk import fsio, watch
 from pannier.formats.config_schema import SECRETS
 
@@ -232,6 +233,8 @@ def _signals() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise _Ended(number)
 
+    hook = sys.unraisablehook
+    sys.unraisablehook = _again_or(hook)
     before: dict[int, Any] = {}
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -242,6 +245,22 @@ def _signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook
+
+
+def _again_or(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What Python does with an exception that it cannot raise, say in the end of an object: the end
+    of the process that a signal asked for is asked for once more, a moment later."""
+
+    def look(failure: Any) -> None:
+        error = failure.exc_value
+        if not isinstance(error, _Ended | KeyboardInterrupt):
+            hook(failure)
+            return
+        number = error.number if isinstance(error, _Ended) else signal.SIGINT
+        threading.Timer(0.002, os.kill, (os.getpid(), number)).start()
+
+    return look
 
 
 def _leave(code: int, last_words: str = "") -> NoReturn:

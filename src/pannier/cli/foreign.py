@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 
+from pannier.cli.amounts import positive
 from pannier.cli.context import Context, Options
+from pannier.core.errors import NotInProject
+from pannier.project.project import Project, open_project
 from pannier.project.sources import Source, SourceOptions, open_source
 
 
@@ -48,12 +51,44 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def open_given(ctx: Context, opts: Options) -> Source:
-    """The source that url, --rev and the options of its remote name."""
-    given = SourceOptions(
+def add_fs_config(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--fs-config",
+        nargs="*",
+        action="extend",
+        type=_pair,
+        metavar="<name>=<value>",
+        help="Config options for the target url.",
+    )
+
+
+def add_jobs(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=positive,
+        metavar="<number>",
+        help="Number of jobs to run simultaneously; by default what does well at the source.",
+    )
+
+
+def project_around(cwd: str) -> Project | None:
+    """The project that the user stands in, whose remotes `remote://` names; None outside."""
+    try:
+        return open_project(cwd)
+    except NotInProject:
+        return None
+
+
+def source_options(opts: Options) -> SourceOptions:
+    return SourceOptions(
         rev=opts.rev,
         config=opts.config,
         remote=opts.remote,
         remote_config=tuple(opts.remote_config or ()),
     )
-    return open_source(opts.url, given, ctx.cwd, ctx.ui.progress)
+
+
+def open_given(ctx: Context, opts: Options) -> Source:
+    """The source that url, --rev and the options of its remote name."""
+    return open_source(opts.url, source_options(opts), ctx.cwd, ctx.ui.progress)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from pannier.cli.context import Context, Options
 from pannier.cli.masking import STARS
+from pannier.core.typed import Any
 from pannier.formats import config_schema as schema
 from pannier.project.config_files import REPO, dvc_dir_of
 from pannier.project.config_write import Place, is_secret

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 
+from pannier.cli.amounts import positive
 from pannier.cli.context import Context, Options
 from pannier.project.targets import RevisionOptions, TargetOptions
 
@@ -49,12 +50,6 @@ def add_remote(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-j", "--jobs", type=positive, metavar="<number>", help="Requests in flight at once."
     )
-
-
-def positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError(f"'{text}' is no whole number above zero")
-    return int(text)
 
 
 def target_options(ctx: Context, opts: Options) -> TargetOptions:

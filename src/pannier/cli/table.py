@@ -6,9 +6,9 @@ Importing this imports no command. Order is the order of the help.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from pannier.core.record import dataclass
+from pannier.core.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,6 +130,21 @@ COMMANDS: dict[str, Command] = {
     "gc": Command(
         "gc", "Garbage collect unused objects from cache or remote storage.", PROJECT | LOGGED
     ),
+    "get": Command("get", "Download file or directory tracked by DVC or by Git."),
+    "get-url": Command("get_url", "Download or copy files from URL."),
+    "import": Command(
+        "import_",
+        "Download file or directory tracked by DVC or by Git into the workspace, and track it.",
+        PROJECT | LOCK | LOGGED,
+    ),
+    "import-url": Command(
+        "import_url",
+        "Download or copy file from URL and take it under DVC control.",
+        PROJECT | LOCK | LOGGED,
+        "failed to import {opts.url}. You could also try downloading it manually, and adding it"
+        " with `dvc add`. - ",
+        1,
+    ),
     "init": Command(
         "init", "Initialize DVC repository.", prefix="failed to initiate DVC - ", code=1
     ),
@@ -145,6 +160,7 @@ COMMANDS: dict[str, Command] = {
         "List repository contents, including files and directories tracked by DVC and by Git.",
         aliases=("ls",),
     ),
+    "list-url": Command("list_url", "List directory contents from URL.", aliases=("ls-url",)),
     "move": Command(
         "move",
         "Rename or move a DVC controlled data file or a directory.",
@@ -169,6 +185,14 @@ COMMANDS: dict[str, Command] = {
         " with `dvc config cache.type`).",
         PROJECT | LOCK,
     ),
+    "update": Command(
+        "update",
+        "Update data artifact imported (via dvc import or dvc import-url) from an external DVC"
+        " repository or URL.",
+        PROJECT | LOCK | LOGGED,
+        "failed update data - ",
+        1,
+    ),
     "version": Command(
         "version",
         "Display the DVC version and system/environment information.",
@@ -184,9 +208,16 @@ COMMANDS: dict[str, Command] = {
 CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJECT)
 """Not a command of its own: what `status --cloud` loads."""
 
+SOURCE_STATUS = Command("status_sources", "Ask the sources of imports.", PROJECT)
+"""What `status` loads when there are imports."""
+FETCH_IMPORTS = Command("fetch_imports", "Bring what imports name from their sources.", PROJECT)
+"""What `fetch` and `pull` load when the data of imports is not in the cache."""
+
 CACHE_VERIFY = Command("cache_verify", "Read the cache and compare it with its names.", PROJECT)
 REMOTE_VERIFY = Command("remote_verify", "Read a remote and compare it with its names.", PROJECT)
 """What `cache verify` and `remote verify` load."""
+REMOTE_SYNC = Command("remote_sync", "Copy from one remote to another.", PROJECT)
+"""What `remote sync` loads."""
 CACHE_MIGRATE = Command(
     "cache_migrate", "Give old objects their new names.", PROJECT | LOCK | LOGGED
 )

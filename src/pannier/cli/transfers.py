@@ -31,6 +31,7 @@ def sync_options(ctx: Context, opts: Options) -> SyncOptions:
         revisions=revision_options(opts),
         remote=opts.remote,
         jobs=opts.jobs,
+        rate=opts.limit_rate,
         max_size=getattr(opts, "max_size", None),
         kinds=tuple(_KINDS[kind] for kind in getattr(opts, "type", ())),
     )

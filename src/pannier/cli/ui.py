@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
 
 from pannier.cli.masking import Mask
 from pannier.core.events import Silent, Task
+from pannier.core.typed import Any, TextIO
 
 _PATIENCE_S = 0.5
 _REDRAW_S = 0.1
@@ -196,7 +196,9 @@ class _Bar:
 
     def __init__(self, bars: Bars, label: str, total: int | None, unit: str) -> None:
         self.label, self.total, self.unit, self.count = label, total, unit, 0
+        self.sent_bytes = 0
         self._bars = bars
+        self._since_s = time.monotonic()
         self._lock = threading.Lock()
 
     def advance(self, count: int = 1) -> None:
@@ -205,6 +207,18 @@ class _Bar:
 
     def set_total(self, total: int) -> None:
         self.total = total
+
+    def travelled(self, count_bytes: int) -> None:
+        with self._lock:
+            self.sent_bytes += count_bytes
+
+    def said(self) -> str:
+        """How far it is: counted, and the bytes with their speed where some travelled."""
+        text = _amount(self.count, self.total, self.unit)
+        if not self.sent_bytes:
+            return text
+        speed = self.sent_bytes / max(0.1, time.monotonic() - self._since_s)
+        return f"{text}, {_bytes(self.sent_bytes)}, {_bytes(int(speed))}/s"
 
     def close(self) -> None:
         self._bars.forget(self)
@@ -295,8 +309,7 @@ class Bars:
             if bar not in shown:
                 label = self._ui.mask(bar.label)
                 shown[bar] = display.add_task(label, total=bar.total, said="")
-            said = _amount(bar.count, bar.total, bar.unit)
-            display.update(shown[bar], completed=bar.count, total=bar.total, said=said)
+            display.update(shown[bar], completed=bar.count, total=bar.total, said=bar.said())
         display.refresh()
 
     @contextmanager

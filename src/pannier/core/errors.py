@@ -30,10 +30,12 @@
     |   +-- NoSpace
     +-- GitError
     +-- SourceError                   another project's repository cannot be reached
+    +-- PathMissing, NeverMade, UrlMissing, DestinationExists: see core/source_errors.py
     +-- ListMissing                   the list of files of a directory is nowhere
     +-- TransferFailed                some objects did not arrive
     +-- TransportError                one request to a remote failed for good
     |   +-- NotThere                  no object of that name
+    |   +-- Unlistable                a place that cannot say what it holds
     |   +-- AccessDenied              wrong or expired credentials, no rights
     |   +-- Unreachable               no such host, refused, timed out (temporary)
     +-- Interrupted              252
@@ -109,7 +111,7 @@ class UnsupportedScheme(ConfigError):
     def __init__(self, url: str, scheme: str) -> None:
         super().__init__(
             f"remotes of the kind '{scheme}://' are not supported yet (URL '{url}')",
-            hint="remotes can be used in local folders and s3:// in this version",
+            hint="docs/remotes.md has the kinds that can be used in this version",
         )
 
 
@@ -239,13 +241,14 @@ class FileChanged(PannierError):
 
 
 class UnsavedChanges(PannierError):
-    """paths: absolute, of files whose content is nowhere else."""
+    """paths: absolute, of files whose content is nowhere else. kept: for undo, with --force."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], *, kept: bool = False) -> None:
+        back = " ('dvc undo' brings them back)" if kept else ""
         super().__init__(
             "Can't remove the following unsaved files without confirmation. "
             "Use `--force` to force.\n" + "\n".join(paths),
-            hint="keep them with 'dvc commit', or give them up with '--force'",
+            hint=f"keep them with 'dvc commit', or give them up with '--force'{back}",
         )
         self.paths = list(paths)
 
@@ -375,6 +378,10 @@ class TransportError(PannierError):
 
 
 class NotThere(TransportError):
+    pass
+
+
+class Unlistable(TransportError):
     pass
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from pannier.core.typed import Protocol
 
 
 class Task(Protocol):
@@ -11,6 +11,10 @@ class Task(Protocol):
     def advance(self, count: int = 1) -> None: ...
 
     def set_total(self, total: int) -> None: ...
+
+    def travelled(self, count_bytes: int) -> None:
+        """Bytes on their way, beside what is counted: of a big file it is all that moves."""
+        ...
 
     def close(self) -> None: ...
 
@@ -35,6 +39,8 @@ class Progress(Protocol):
 
 class _SilentTask:
     def advance(self, count: int = 1) -> None: ...
+
+    def travelled(self, count_bytes: int) -> None: ...
 
     def set_total(self, total: int) -> None: ...
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+from pannier.core.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hashlib import _Hash

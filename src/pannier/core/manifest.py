@@ -6,12 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from operator import lt
-from typing import Any
 
 from pannier.core.digest import DIR_SUFFIX, HEX_DIGITS, all_hex, is_object_name
 from pannier.core.errors import CorruptObject
 from pannier.core.hashes import md5
 from pannier.core.path import all_plain, reason_to_refuse
+from pannier.core.typed import Any
 
 _PIECE = 2_000
 """Rows that are written at a time."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pannier.core.manifest import Manifest
 from pannier.core.record import dataclass, field
+from pannier.core.typed import Any
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

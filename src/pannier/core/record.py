@@ -10,8 +10,8 @@ compiled when the first value is made. What we do not use is not here: inheritan
 from __future__ import annotations
 
 from operator import attrgetter, ge, gt, le, lt
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
     from dataclasses import field as field

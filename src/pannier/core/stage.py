@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Any
 
 from pannier.core.digest import LEGACY, MD5, Digest
 from pannier.core.path import join
 from pannier.core.record import dataclass, field
+from pannier.core.typed import Any
 
 
 @dataclass(frozen=True, slots=True)

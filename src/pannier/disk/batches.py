@@ -15,8 +15,8 @@ import errno
 import os
 import stat
 from array import array
-from typing import TypeAlias
 
+from pannier.core.typed import TypeAlias
 from pannier.disk import fsio, link
 from pannier.disk.anchor import Anchor
 from pannier.disk.copying import copy_hashing

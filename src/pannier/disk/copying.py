@@ -7,11 +7,10 @@ import os
 import stat
 import threading
 from array import array
-from queue import SimpleQueue
-from typing import TypeAlias
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.hashes import md5
+from pannier.core.typed import TypeAlias
 from pannier.disk import faults, fsio
 from pannier.disk.anchor import Anchor, folder_of_prefixes
 from pannier.disk.hashing import CHUNK, OnBytes, digest_of_fd, looks_like_text
@@ -104,6 +103,8 @@ def _copy_big(
     _BUFFERS chunks are in flight, so memory stays bounded.
     """
     hasher = _Hasher(algorithm)
+    from queue import SimpleQueue  # few files are so big
+
     full: SimpleQueue[memoryview | None] = SimpleQueue()
     free: SimpleQueue[memoryview] = SimpleQueue()
     for _ in range(_BUFFERS):

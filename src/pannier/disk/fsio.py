@@ -16,9 +16,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
 
 from pannier.core.errors import DiskError, NoSpace
+from pannier.core.typed import NoReturn
 from pannier.disk import faults, libc, watch
 from pannier.disk.anchor import Anchor
 from pannier.disk.faults import name_of, point, real_name

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import os
 from functools import cache
-from typing import Any
+
+from pannier.core.typed import Any
 
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2

@@ -27,16 +27,16 @@ _GC_PATIENCE_S = 600.0
 class ProjectLock:
     """The exclusive lock of a project. Use as a context manager."""
 
-    def __init__(self, path: str, *, wait: bool = False) -> None:
-        """path: `.dvc/tmp/lock`. wait: as long as it takes, else three seconds."""
-        self._path, self._wait = path, wait
+    def __init__(self, path: str, *, wait: bool = False, patience_s: float = _PATIENCE_S) -> None:
+        """path: `.dvc/tmp/lock`. wait: as long as it takes, else for so many seconds."""
+        self._path, self._wait, self._patience_s = path, wait, patience_s
         self._fd = -1
         self._claim: str | None = None
 
     def __enter__(self) -> ProjectLock:
         fsio.make_dirs(os.path.dirname(self._path))
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + self._patience_s
         while not self._try():
             if not self._wait and time.monotonic() > end:
                 holder = self._holder()

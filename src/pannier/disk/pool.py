@@ -16,9 +16,9 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from pannier.core.errors import PannierError
+from pannier.core.typed import Any
 from pannier.disk import faults, fsio
 from pannier.disk.messages import read_message, write_message
 
@@ -26,11 +26,18 @@ BATCH = 500
 """Files per call."""
 
 _IN_FLIGHT = 3
+_workers_wanted: int | None = None
 Operation = Callable[..., Any]
 
 
 def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_workers(count: int | None) -> None:
+    """How many workers a big piece of work gets in this process; None: one for each processor."""
+    global _workers_wanted
+    _workers_wanted = count
 
 
 class _Worker:
@@ -154,7 +161,7 @@ class Pool:
 
 def _useful(batches: int, jobs: int | None = None) -> int:
     """How many workers are worth their start; 0 when the work is done right here."""
-    count = min(jobs or cpu_count(), batches // 2)
+    count = min(jobs or _workers_wanted or cpu_count(), batches // 2)
     return 0 if faults.traced or count < 2 else count
 
 

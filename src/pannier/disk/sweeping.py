@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TypeAlias
 
 from pannier.core.digest import MD5
 from pannier.core.hashes import md5
+from pannier.core.typed import TypeAlias
 from pannier.disk import faults, fsio
 from pannier.disk.hashing import digest_of_fd
 

@@ -11,8 +11,8 @@ import stat
 import struct
 from array import array
 from collections.abc import Callable
-from typing import TypeAlias
 
+from pannier.core.typed import TypeAlias
 from pannier.disk import batches, faults, link
 from pannier.disk.anchor import Anchor
 from pannier.disk.copying import copy_hashing

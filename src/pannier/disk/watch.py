@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+
+from pannier.core.typed import Protocol
 
 
 class Watcher(Protocol):

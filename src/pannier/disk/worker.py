@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 from queue import SimpleQueue
-from typing import Any
 
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.disk.messages import read_message, write_message
 

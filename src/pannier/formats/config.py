@@ -9,10 +9,10 @@ in a file. Source: docs/formats.md, section 13.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass
+from pannier.core.typed import Any
 from pannier.formats.config_schema import SECRETS
 from pannier.formats.config_values import (
     BadValue,

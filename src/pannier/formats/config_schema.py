@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from pannier.core.errors import ConfigError
+from pannier.core.typed import Any
 
 Check = Callable[[Any], str | None]
 """What is wrong with a value, or None."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from pannier.core.errors import ConfigError
+from pannier.core.typed import Any
 from pannier.formats.config import parse
 from pannier.formats.config_schema import SCHEMES, SECRETS, validate
 

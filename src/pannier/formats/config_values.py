@@ -7,10 +7,10 @@ are tried in the same order, but no position twice, so that a hostile file canno
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from pannier.core.errors import ConfigError
 from pannier.core.pattern import pattern
+from pannier.core.typed import Any
 
 LONGEST = 8192
 """Characters of a value with quotes or commas: what is longer is refused, not searched through."""

@@ -5,10 +5,9 @@ Source: docs/formats.md, sections 10.1 and 10.3.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pannier.core.path import join
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
+from pannier.core.typed import Any
 from pannier.formats.definition import ANNOTATIONS, PLOT_PROPS
 from pannier.formats.entries import reason_against_output
 from pannier.formats.pointer import is_pipeline_name, is_pointer_name

@@ -5,8 +5,7 @@ Source: docs/formats.md, section 10. A fault is an InvalidFile with its line.
 
 from __future__ import annotations
 
-from typing import Any
-
+from pannier.core.typed import Any
 from pannier.formats.schema import (
     Keys,
     Reader,

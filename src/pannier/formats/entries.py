@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from pannier.core.digest import LEGACY, MD5, Digest, is_object_name
 from pannier.core.errors import CorruptObject
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import is_inside, join, reason_to_refuse
 from pannier.core.stage import Dep, Meta, Out
+from pannier.core.typed import Any
 from pannier.formats.schema import (
     Keys,
     Reader,

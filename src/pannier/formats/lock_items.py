@@ -5,10 +5,9 @@ Source: docs/formats.md, sections 9 and 12.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.stage import Dep, Meta, Out
+from pannier.core.typed import Any
 from pannier.formats.entries import META, digest_of_files, read_digest, read_files, read_meta
 from pannier.formats.schema import (
     Keys,

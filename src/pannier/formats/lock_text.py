@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Container, Iterator, Mapping
-from typing import Any
 
 from pannier.core.pattern import pattern
+from pannier.core.typed import Any
 from pannier.formats import yamlio
 from pannier.formats.yaml_scalars import resolve_plain
 

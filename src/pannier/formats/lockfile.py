@@ -6,11 +6,11 @@ Source: docs/formats.md, section 12.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 from pannier.core.errors import InvalidFile
 from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
+from pannier.core.typed import Any
 from pannier.formats import yamlio
 from pannier.formats.lock_items import dep_fields, out_fields, read_dep, read_out
 from pannier.formats.lock_text import cut_out, render, splice

@@ -7,12 +7,13 @@ line that a kill or a power loss cut short is the end of the entry; what stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from pannier.core.digest import is_object_name
 from pannier.core.path import reason_to_refuse
 from pannier.core.pattern import pattern
 from pannier.core.record import dataclass
+from pannier.core.typed import Any, TypeAlias
 
 VERSION = 1
 _SHORT = 2048
@@ -103,13 +104,31 @@ class TrashChange:
 
 
 @dataclass(frozen=True, slots=True)
+class TrashBack:
+    """What was in a folder of the trash came back into the cache."""
+
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveChange:
+    """Data in the workspace got another name, whatever it held. algorithm: of its output."""
+
+    path: str
+    target: str
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownChange:
     """A change of a kind that this version does not know."""
 
     kind: str
 
 
-Change: TypeAlias = FileChange | OutputChange | HooksChange | TrashChange | UnknownChange
+Change: TypeAlias = (
+    FileChange | OutputChange | MoveChange | HooksChange | TrashChange | TrashBack | UnknownChange
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +187,14 @@ def hooks_line(change: HooksChange) -> bytes:
 
 def trash_line(change: TrashChange) -> bytes:
     return _line({"trash": change.mark})
+
+
+def trash_back_line(change: TrashBack) -> bytes:
+    return _line({"untrash": change.mark})
+
+
+def move_line(change: MoveChange) -> bytes:
+    return _line({"move": change.path, "to": change.target, "algorithm": change.algorithm})
 
 
 def _line(value: dict[str, Any]) -> bytes:
@@ -309,18 +336,35 @@ def _take_hooks(value: dict[str, Any], changes: list[Change], files: dict[str, i
     changes.append(HooksChange(tuple(map(str, value["hooks"])), bool(value["placed"])))
 
 
+def _take_move(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
+    path, target = str(value["move"]), str(value["to"])
+    if reason_to_refuse(path) is not None or reason_to_refuse(target) is not None:
+        raise ValueError(path)
+    changes.append(MoveChange(path, target, str(value["algorithm"])))
+
+
 def _take_trash(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    mark = str(value["trash"])
+    changes.append(TrashChange(_mark(value["trash"])))
+
+
+def _take_trash_back(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
+    changes.append(TrashBack(_mark(value["untrash"])))
+
+
+def _mark(value: Any) -> str:
+    mark = str(value)
     if not _MARK.match(mark):
         raise ValueError(mark)
-    changes.append(TrashChange(mark))
+    return mark
 
 
 _KINDS: dict[str, Callable[[dict[str, Any], list[Change], dict[str, int]], None]] = {
     "file": _take_file,
     "output": _take_output,
+    "move": _take_move,
     "hooks": _take_hooks,
     "trash": _take_trash,
+    "untrash": _take_trash_back,
 }
 
 
@@ -328,5 +372,5 @@ def paths_of(changes: Iterable[Change]) -> tuple[list[str], list[str]]:
     """(files of metadata, outputs) that changes speak of, each once."""
     changes = list(changes)
     files = dict.fromkeys(c.path for c in changes if isinstance(c, FileChange))
-    outputs = dict.fromkeys(c.path for c in changes if isinstance(c, OutputChange))
+    outputs = dict.fromkeys(c.path for c in changes if isinstance(c, OutputChange | MoveChange))
     return list(files), list(outputs)

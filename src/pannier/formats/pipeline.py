@@ -8,11 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from pannier.core.errors import InvalidFile
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Stage
+from pannier.core.typed import Any
 from pannier.formats import definition, yamlio
 from pannier.formats.declaration import Declaration
 from pannier.formats.schema import Keys, Reader

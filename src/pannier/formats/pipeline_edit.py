@@ -7,9 +7,9 @@ editor of `yamlio` does it, which also rewrites quotes. Source: docs/formats.md,
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from pannier.core.errors import InvalidFile
+from pannier.core.typed import Any
 from pannier.formats import yamlio
 from pannier.formats.template import has_expression
 

@@ -6,8 +6,6 @@ a strict text form, everything else by YAML. Source: docs/formats.md, sections 7
 
 from __future__ import annotations
 
-from typing import Any
-
 from pannier.core.digest import LEGACY, MD5, Digest
 from pannier.core.errors import InvalidFile
 from pannier.core.hashes import md5
@@ -15,6 +13,7 @@ from pannier.core.path import join, relative
 from pannier.core.pattern import pattern
 from pannier.core.record import replace
 from pannier.core.stage import Meta, Out, Stage
+from pannier.core.typed import Any
 from pannier.formats import yamlio
 from pannier.formats.entries import (
     CHECKSUMS,

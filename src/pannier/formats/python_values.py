@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 import warnings
-from typing import Any
 
 from pannier.core.errors import InvalidFile
+from pannier.core.typed import Any
 from pannier.formats.yamlio import MAX_BYTES
 
 

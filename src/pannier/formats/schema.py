@@ -6,10 +6,10 @@ The words are those of DVC, which users and tools know. Source: docs/commands.md
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import InvalidFile
+from pannier.core.typed import Any, NoReturn
 from pannier.formats import yamlio
 from pannier.formats.yaml_events import text_of_line
 

@@ -6,15 +6,15 @@ know (docs/formats.md, section 13). Keys are dotted: `fsync`, `jobs`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from pannier.core.errors import ConfigError
+from pannier.core.typed import Any
 
 CHOICES: dict[str, tuple[str, ...]] = {"fsync": ("all", "batch", "none")}
 COUNTS = {"jobs": 1, "undo_days": 0, "gc_grace": 0}
 """Settings that are whole numbers, each with its smallest value."""
 
-KNOWN = frozenset(CHOICES) | frozenset(COUNTS)
+TEXTS = frozenset({"fallback"})
+KNOWN = frozenset(CHOICES) | frozenset(COUNTS) | TEXTS
 
 Value = str | int | bool
 
@@ -48,7 +48,11 @@ def _checked(key: str, value: object) -> Value:
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if key in COUNTS and isinstance(value, int) and is_number and value >= COUNTS[key]:
         return value
-    if key in CHOICES:
+    if key in TEXTS and isinstance(value, str):
+        return value
+    if key in TEXTS:
+        wanted = "text"
+    elif key in CHOICES:
         wanted = f"one of {', '.join(CHOICES[key])}"
     else:
         wanted = f"a whole number, {COUNTS[key]} or more"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
 
 from pannier.core.errors import InvalidFile, PannierError
 from pannier.core.pattern import pattern
 from pannier.core.record import dataclass
+from pannier.core.typed import Any, NoReturn
 from pannier.formats import yamlio
 
 MAX_TEXT = 64 * 1024 * 1024

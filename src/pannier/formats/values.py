@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from pannier.core.errors import InvalidFile
+from pannier.core.typed import Any
 from pannier.formats import yamlio
 
 _MISSING: Any = object()
@@ -21,13 +21,18 @@ def load_params(data: bytes, path: str) -> dict[str, Any]:
     Returns {} for an empty file. Raises InvalidFile when it cannot be read, passes one of the
     limits of `yamlio`, or is no mapping at the top.
     """
-    extension = posixpath.splitext(path)[1].lower()
-    values = _READERS.get(extension, yamlio.load)(data, path)
+    values = load_any(data, path)
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise InvalidFile(path, f"expected a dictionary, got '{type(values).__name__}'")
     return values
+
+
+def load_any(data: bytes, path: str) -> Any:
+    """The same for a file that may hold any value; None for an empty one."""
+    extension = posixpath.splitext(path)[1].lower()
+    return _READERS.get(extension, yamlio.load)(data, path)
 
 
 def select(values: Mapping[Any, Any], names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

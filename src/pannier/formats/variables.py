@@ -6,10 +6,10 @@ Source: docs/formats.md, section 11.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from pannier.core.path import is_inside, join
 from pannier.core.record import dataclass, field, replace
+from pannier.core.typed import Any
 from pannier.formats import values
 from pannier.formats.template import Place, Resolver, Unresolved, has_expression
 

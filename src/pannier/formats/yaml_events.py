@@ -6,9 +6,9 @@ Takes the events of either parser, libyaml's or ruamel.yaml's: they differ in cl
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 from pannier.core.errors import InvalidFile
+from pannier.core.typed import Any, NoReturn
 from pannier.formats.yaml_scalars import construct_tagged, resolve_plain
 
 MAX_NODES = 2_000_000

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
-from typing import Any
 
 from pannier.core.pattern import pattern
+from pannier.core.typed import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import date
 
 _WORDS = {
     "": None,
@@ -94,6 +96,8 @@ def _infinite(text: str) -> float:
 
 
 def _timestamp(text: str) -> date:
+    from datetime import date, datetime, timedelta, timezone  # few files have dates
+
     day = _DATE.match(text)
     if day:
         return date(int(day[1]), int(day[2]), int(day[3]))

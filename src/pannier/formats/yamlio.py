@@ -11,11 +11,11 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Any, NoReturn
 
 from pannier.core.errors import InvalidFile
 from pannier.core.pattern import pattern
 from pannier.core.record import dataclass
+from pannier.core.typed import Any, NoReturn
 from pannier.formats.yaml_events import MAX_DEPTH, Builder, text_of_line
 
 MAX_BYTES = 16 * 1024 * 1024

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Collection, Iterator, Sequence
 
-from pannier.core.errors import DiskError, GitError, SourceError
+from pannier.core.errors import DiskError, GitError, PannierError, SourceError
 from pannier.core.events import Progress
-from pannier.disk import fsio
+from pannier.disk import fsio, trees
 from pannier.disk.mutex import ProjectLock
 from pannier.git.command import READ_ONLY, environment, run
 from pannier.git.refs import is_oid
@@ -26,6 +27,9 @@ _HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
 _HEAD = "refs/pannier/head"
 _REFSPECS = ("+HEAD:" + _HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _FETCH = ("fetch", "--quiet", "--no-write-fetch-head", "--recurse-submodules=no")
+DAYS_KEPT = 30
+"""A mirror that was not used for so long makes room when another one is brought up to date."""
+
 # A housekeeping that went on behind our back would work without our lock.
 _ALONE = ("-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false")
 
@@ -87,9 +91,11 @@ class Mirror:
         """
         private_folder(self._folder)
         with ProjectLock(f"{self._folder}/lock", wait=True):
+            _mark_used(self._folder)
             if rev is not None and is_oid(rev) and self._is_made():
                 with contextlib.suppress(GitError):
                     return self.open().resolve(rev)
+            remove_unused(os.path.dirname(self._folder))
             task = progress.task(f"Fetching {self.url}")
             self._fetch_refs()
             task.close()
@@ -178,3 +184,61 @@ class Mirror:
             if folder == self.git_dir:
                 inner[:] = [name for name in inner if name == "refs"]
             yield from (f"{folder}/{name}" for name in names if name.endswith(".lock"))
+
+
+# -- those that nobody uses any more -------------------------------------------------------------
+
+
+def _mark_used(folder: str) -> None:
+    """Sets the time that `remove_unused` goes by; the lock of the mirror is held."""
+    fsio.remove_if_there(f"{folder}/used")
+    os.close(fsio.create_new(f"{folder}/used"))
+
+
+def mirrors_in(parent: str) -> list[str]:
+    """The folders below parent that hold a mirror, or what is left of one."""
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(
+                entry.path
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
+                and any(os.path.isdir(f"{entry.path}/{name}") for name in ("git", "git.gone"))
+            )
+    except OSError:
+        return []
+
+
+def remove_unused(parent: str) -> None:
+    """Removes the mirrors below parent that nobody used for DAYS_KEPT days.
+
+    Each under its own lock, which stays where it is: somebody may be waiting for it. Who reads a
+    mirror has marked it under that lock before. One that cannot be removed is left for next time.
+    """
+    limit_s = time.time() - DAYS_KEPT * 86400
+    for folder in mirrors_in(parent):
+        with contextlib.suppress(OSError, PannierError):
+            if (_time_of(f"{folder}/used") or _time_of(f"{folder}/lock")) >= limit_s:
+                continue
+            with ProjectLock(f"{folder}/lock", patience_s=0):
+                if _time_of(f"{folder}/used") < limit_s:
+                    _remove(folder)
+
+
+def _time_of(path: str) -> float:
+    """When a file was last written; 0 when there is none."""
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+def _remove(folder: str) -> None:
+    """By a rename first: no reader ever finds half of a mirror."""
+    gone = f"{folder}/git.gone"
+    if os.path.isdir(gone):
+        trees.remove_tree(gone)
+    if os.path.isdir(f"{folder}/git"):
+        fsio.replace(f"{folder}/git", gone)
+        trees.remove_tree(gone)
+    fsio.remove_if_there(f"{folder}/used")

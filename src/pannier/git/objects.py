@@ -6,20 +6,21 @@ same objects, and one that was read once is not asked for again.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from pannier.core.errors import GitError
+from pannier.core.typed import TYPE_CHECKING
 from pannier.git.command import READ_ONLY, failure, not_started
 from pannier.git.refs import is_oid
 
 if TYPE_CHECKING:
+    import weakref
     from subprocess import Popen
 
 SYMLINK, SUBMODULE, FOLDER = 0o120000, 0o160000, 0o040000
@@ -115,7 +116,9 @@ class ObjectReader:
             )
         except OSError as error:
             raise not_started(error, self._root) from None
-        self._end = weakref.finalize(self, _end, self._process)
+        import weakref  # with the first object that is read
+
+        self._end = weakref.finalize(self, _end, self._process, os.getpid())
         return self._process
 
     def _stop(self) -> None:
@@ -133,7 +136,9 @@ class ObjectReader:
         return failure("cat-file", process.stderr.read())
 
 
-def _end(process: Popen[bytes]) -> None:
+def _end(process: Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:
+        return  # a fork of ours ends; the process is still asked by who started it
     process.kill()  # it only reads
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
@@ -170,6 +175,15 @@ class Objects:
         ((_, oid, data),) = self._all([commit + "^{tree}"], "tree")
         self._remember(oid, _parse_tree(oid, data))
         return oid
+
+    def committed_s(self, commit: str) -> int:
+        """When a commit was made, in seconds since 1970; 0 where it does not say."""
+        ((_, _, data),) = self._all([commit], "commit")
+        for line in data.split(b"\n\n", 1)[0].splitlines():
+            if line.startswith(b"committer "):
+                stamp = line.split()[-2]
+                return int(stamp) if stamp.isdigit() else 0
+        return 0
 
     def trees(self, oids: Iterable[str]) -> dict[str, Tree]:
         known, missing = {}, []

@@ -18,8 +18,9 @@ class GitRepo:
     """One work tree and its repository.
 
     root: absolute real path of the work tree. git_dir: of this work tree; common_dir: shared by
-    all work trees of the repository. Paths given to methods are absolute, or relative to root, and
-    always names: no character in them is special. Answers repeat them as they were given.
+    all work trees of the repository. env: what git runs in. Paths given to methods are absolute, or
+    relative to root, and always names: no character in them is special. Answers repeat them as they
+    were given.
 
     Nothing here runs a program that the repository's config names, but for the filters of `add`.
     lazy_fetch: see `command.environment`; only for clones that we made ourselves.
@@ -31,8 +32,8 @@ class GitRepo:
         self.root = location.root
         self.git_dir = location.git_dir
         self.common_dir = location.common_dir
-        self._env = environment(environ, location.places, lazy_fetch=lazy_fetch)
-        self._reader = ObjectReader(self.root, self._env)
+        self.env = environment(environ, location.places, lazy_fetch=lazy_fetch)
+        self._reader = ObjectReader(self.root, self.env)
         self.objects = Objects(self._reader, self.is_shallow())
 
     @classmethod
@@ -261,14 +262,6 @@ class GitRepo:
         )
         return sorted(os.fsdecode(entry) for entry in answer.split(b"\0")[:-1])
 
-    def is_dirty(self) -> bool:
-        """Tells whether a tracked file differs between HEAD, the index and the work tree."""
-        _, answer = self._run(
-            *("status", "--porcelain", "-z", "--untracked-files=no", "--no-renames"),
-            *("--ignore-submodules=dirty",),
-        )
-        return bool(answer)
-
     def add(self, paths: Sequence[str], *, force: bool = False) -> None:
         """Stages paths as they are on disk; deleted ones too. force: ignored ones too.
 
@@ -322,7 +315,7 @@ class GitRepo:
         overrides: Sequence[str] = READ_ONLY,
     ) -> tuple[int, bytes]:
         return run(
-            args, cwd=self.root, env=self._env, stdin=stdin, allowed=allowed, overrides=overrides
+            args, cwd=self.root, env=self.env, stdin=stdin, allowed=allowed, overrides=overrides
         )
 
     def _tree(self, rev: str) -> str:

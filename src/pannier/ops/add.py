@@ -47,7 +47,7 @@ from pannier.project.index import (
 )
 from pannier.project.presence import manifest_of
 from pannier.project.project import Project
-from pannier.project.snapshot import Snapshot
+from pannier.project.snapshot import ABSENT, Snapshot
 from pannier.project.targets import root_relative
 from pannier.project.workspace import refuse_other, relink, save, sweep
 from pannier.store.publishing import put_bytes
@@ -118,22 +118,23 @@ def add(
         refuse_other(look)
         _check_inside(project, task, look)
     _bring_manifests(project, tasks)
+    _check_vanished(project, tasks, looks, options.cwd)
     changed: list[str] = []
     written: dict[str, Stage] = {}
     for planned, look in zip(tasks, looks, strict=True):
         # Two parts of one directory: the second one changes what the first one wrote.
         task = planned.on(written.get(planned.stage.file, planned.stage))
-        if options.save:
+        if options.save and look.kind != ABSENT:
             save(project, look, progress)
         if task.inside or not options.save:
             snapshots.measure_entries(project, look, progress)
-        if look.digest is None:
+        if look.digest is None and look.kind != ABSENT:
             raise OutputMissing(shown(task.path, options.cwd), project.absolute(task.path))
         stage = _recorded(project, task, look, options)
         changed += ignore_in_git(project, [task.out_path])
         write_pointer(project, stage)
         written[stage.file] = stage
-        if options.save and options.relink:
+        if options.save and options.relink and look.kind != ABSENT:
             relink(project, look, progress)
         _note_link(project, stage, task)
     pointers = list(written)
@@ -172,13 +173,14 @@ def _task(project: Project, index: Index, target: str, cwd: str) -> _Task:
     link = has_link_parent(project.root, path)
     if link is not None:
         raise BadPath(path=target, reason=f"'{link}' is a link to elsewhere", where="the project")
-    if not os.path.lexists(absolute):
+    covering = index.out_covering(path)
+    # What vanished from a tracked directory is recorded as gone; see `_bring_manifests`.
+    if not os.path.lexists(absolute) and not _is_part(project, covering, path):
         raise OutputMissing(target.rstrip("/"), absolute)
     rules = ignore_rules(project, posixpath.dirname(path))
     found = rules.explain(path, os.path.isdir(absolute))
     if found is not None and not found[2].startswith("!"):
         raise BadTarget(f"Path '{target}' is ignored by {found[0]}:{found[1]}:{found[2]}")
-    covering = index.out_covering(path)
     if covering is not None:
         return _tracked_task(covering, path, target)
     name = posixpath.basename(path)
@@ -187,6 +189,15 @@ def _task(project: Project, index: Index, target: str, cwd: str) -> _Task:
     out = Out(path=name)
     stage = Stage(file=pointer.pointer_name(path), wdir=posixpath.dirname(path), outs=(out,))
     return _Task(path, stage, out, path)
+
+
+def _is_part(project: Project, covering: OutRef | None, path: str) -> bool:
+    """True for a path in a directory that is here and whose content is recorded."""
+    if covering is None or covering.path == path:
+        return False
+    if not os.path.isdir(project.absolute(covering.path)):
+        return False
+    return covering.out.digest is not None and covering.out.digest.is_dir
 
 
 def _tracked_task(covering: OutRef, path: str, target: str) -> _Task:
@@ -255,8 +266,8 @@ def _check_git(project: Project, tasks: list[_Task], cwd: str) -> None:
 
 def _recorded(project: Project, task: _Task, look: Snapshot, options: AddOptions) -> Stage:
     """The stage with the new content of its output."""
-    assert look.digest is not None
     if not task.inside:
+        assert look.digest is not None
         return with_out(task.stage, task.out.path, look.digest, look.meta)
     digest, meta = _updated_directory(project, task, look, options)
     return with_out(task.stage, task.out.path, digest, meta)
@@ -276,6 +287,16 @@ def _bring_manifests(project: Project, tasks: list[_Task]) -> None:
             )
         if manifest_of(project, recorded) is None:
             _bring_manifest(project, task, recorded)
+
+
+def _check_vanished(project: Project, tasks: list[_Task], looks: list[Snapshot], cwd: str) -> None:
+    """Raises OutputMissing for what is not there, and was not recorded either."""
+    for task, look in zip(tasks, looks, strict=True):
+        if look.kind != ABSENT:
+            continue
+        known = manifest_of(project, task.out.digest) if task.inside and task.out.digest else None
+        if known is None or not known.below(task.inside):
+            raise OutputMissing(shown(task.path, cwd), project.absolute(task.path))
 
 
 def _bring_manifest(project: Project, task: _Task, recorded: Digest) -> None:

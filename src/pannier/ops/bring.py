@@ -24,8 +24,9 @@ from pannier.project.project import Project
 from pannier.project.targets import root_relative
 from pannier.project.workspace import scratch_folder, sweep
 from pannier.store.remote import Remote
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transport import Transport
 
 _GROUP = 500
 

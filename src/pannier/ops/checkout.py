@@ -247,7 +247,8 @@ class _Checkout:
             f"and {len(names)} of its files are not in the cache. Are you sure?"
         )
         if not self._ask(question):
-            raise UnsavedChanges(names)
+            kept = self._project.settings.own_integer("undo_days") != 0
+            raise UnsavedChanges(names, kept=kept)
 
     def _account(self, item: Selected, look: Snapshot, made: Made, is_dir: bool) -> None:
         path = item.ref.path

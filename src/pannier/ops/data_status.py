@@ -11,6 +11,7 @@ from pannier.core.events import Progress
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import is_within, relative
 from pannier.core.record import dataclass, field
+from pannier.git.filters import is_dirty
 from pannier.project import states
 from pannier.project.index import Index, OutRef, load_index
 from pannier.project.presence import is_in_cache, recorded_manifest
@@ -254,4 +255,4 @@ def _ask_git(
             if not targets or any(is_within(path, target) for target in wanted)
         ]
     if options.git:
-        report.git_dirty = bool(untracked) or project.git.is_dirty()
+        report.git_dirty = bool(untracked) or is_dirty(project.git)

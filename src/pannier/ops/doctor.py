@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from importlib import metadata
 
 from pannier.core.errors import DiskError
 from pannier.core.record import dataclass, field
 from pannier.disk import fsio, link
+from pannier.git.mirror import mirrors_in
 from pannier.git.repo import GitRepo
 from pannier.project.config_files import GLOBAL, SYSTEM, config_dir
+from pannier.project.project import own_cache
 from pannier.project.settings import Settings
 from pannier.store.schemes import scheme_of
 
 _LIBRARIES = ("PyYAML", "ruamel.yaml", "tomlkit", "pathspec", "rich")
 _TRANSPORTS = {"s3": ("obstore", "botocore")}
 NO_CACHE = "<https://error.dvc.org/no-dvc-cache>"
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorsReport:
+    """What copies of other people's Git repositories take, and where; see decision 40."""
+
+    count: int
+    size_bytes: int
+    folder: str
 
 
 @dataclass(slots=True)
@@ -28,6 +40,7 @@ class InstallationReport:
     transports: list[tuple[str, list[tuple[str, str]]]]
     global_dir: str
     system_dir: str
+    mirrors: MirrorsReport
 
 
 @dataclass(slots=True)
@@ -56,7 +69,19 @@ def installation() -> InstallationReport:
         ],
         global_dir=config_dir(GLOBAL),
         system_dir=config_dir(SYSTEM),
+        mirrors=_mirrors(f"{own_cache()}/sources"),
     )
+
+
+def _mirrors(folder: str) -> MirrorsReport:
+    found = mirrors_in(folder)
+    size = 0
+    for mirror in found:
+        for path, _, names in os.walk(mirror):
+            for name in names:
+                with suppress(FileNotFoundError):  # a fetch is at work there
+                    size += os.lstat(f"{path}/{name}").st_size
+    return MirrorsReport(len(found), size, folder)
 
 
 def _versions(names: tuple[str, ...]) -> list[tuple[str, str]]:

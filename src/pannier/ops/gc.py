@@ -22,7 +22,7 @@ from pannier.disk.walk import FIELDS
 from pannier.project.live import Live, live_objects, refuse_lost
 from pannier.project.project import Project, open_project
 from pannier.project.roots import Roots, Scope, collect_roots
-from pannier.project.trashed import bring_back, trash_marks
+from pannier.project.trashed import bring_back, objects_in_trash, trash_marks
 from pannier.store import reuse, trash
 from pannier.store.objects import Store
 from pannier.store.remote import Remote
@@ -337,8 +337,11 @@ def empty_trash(project: Project, wait: bool, progress: Progress) -> int:
         return _empty((project.store, project.legacy), None, progress)
 
 
-def undo(project: Project, wait: bool, progress: Progress) -> UndoReport:
-    """Brings back what the last gc took away. Raises PannierError when there is nothing."""
+def undo(project: Project, wait: bool, progress: Progress, *, dry: bool = False) -> UndoReport:
+    """Brings back what the last gc took away. Raises PannierError when there is nothing.
+
+    dry: only counts.
+    """
     with project.lock(wait):
         mark = max(trash_marks(project), default=None)
         if mark is None:
@@ -346,5 +349,9 @@ def undo(project: Project, wait: bool, progress: Progress) -> UndoReport:
                 "there is nothing to bring back: the trash is empty",
                 hint="'dvc fetch' brings what a remote has",
             )
+        if dry:
+            return UndoReport(mark, objects_in_trash(project, mark), 0)
+        if project.recording is not None:
+            project.recording.trash_back(mark)
         done = bring_back(project, mark, progress)
         return UndoReport(mark, done.restored, done.there)

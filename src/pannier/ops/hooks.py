@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any
 
 from pannier import DVC_LEVEL
 from pannier.core.errors import PannierError
+from pannier.core.typed import Any
 from pannier.disk import fsio
+from pannier.disk.reading import read_small, unreadable
 from pannier.formats import yamlio
 from pannier.formats.oplog import HooksChange
 from pannier.git.repo import GitRepo
@@ -100,7 +101,8 @@ def _tool_entry() -> dict[str, Any]:
 
 def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_small(path)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise unreadable(error, path) from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import Any
 
 from pannier.core.digest import LEGACY, MD5, Digest, is_object_name
 from pannier.core.errors import (
@@ -30,6 +29,7 @@ from pannier.core.merge import (
     merge_mappings,
 )
 from pannier.core.record import dataclass
+from pannier.core.typed import Any
 from pannier.disk import batches, fsio
 from pannier.disk.walk import FIELDS
 from pannier.formats import lockfile, pointer, yamlio

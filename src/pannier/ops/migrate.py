@@ -11,7 +11,6 @@ import os
 import posixpath
 from array import array
 from collections.abc import Iterator
-from typing import Any
 
 from pannier.core.digest import LEGACY, MD5, Digest, is_object_name
 from pannier.core.errors import CorruptObject, MissingObject, PannierError
@@ -20,6 +19,7 @@ from pannier.core.manifest import Manifest
 from pannier.core.path import is_inside
 from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Dep, Out, Stage
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.disk.link import HARDLINK
 from pannier.disk.walk import Folder, stat_key

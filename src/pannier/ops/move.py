@@ -16,24 +16,20 @@ from pannier.core.errors import (
 )
 from pannier.core.events import Progress
 from pannier.core.path import is_inside, is_within, join, reason_to_refuse, relative
-from pannier.core.plan import CheckoutPlan
 from pannier.core.record import dataclass, field, replace
 from pannier.core.stage import Dep, Stage
 from pannier.disk import fsio
-from pannier.disk.beneath import Root, has_link_parent
+from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
 from pannier.formats.entries import reason_against_output
+from pannier.formats.oplog import MoveChange
 from pannier.ops.tracking import ignore_in_git, read_bytes, show_to_git, stage_in_git
-from pannier.project import snapshot as snapshots
 from pannier.project.index import Index, OutRef, load_index
-from pannier.project.keeping import record_change, record_removal
 from pannier.project.project import Project
-from pannier.project.snapshot import DIRECTORY, FILE, Snapshot
+from pannier.project.relocation import relocate
 from pannier.project.targets import root_relative
 from pannier.project.workspace import sweep
-
-_READ_FOR_LOG_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,35 +244,13 @@ def _write(project: Project, plan: _Plan) -> None:
 def _move_data(project: Project, plan: _Plan, progress: Progress) -> None:
     source, target = project.absolute(plan.source), project.absolute(plan.target)
     if os.path.lexists(source):
-        known = snapshots.look(project, plan.source, _algorithm(plan), progress)
-        _record(project, plan, known, progress)
-        with Root(project.root) as root:
-            root.place(source, plan.target)
-        snapshots.follow(project, known, plan.target, progress)
-    elif not os.path.lexists(target):
+        relocate(project, MoveChange(plan.source, plan.target, _algorithm(plan)), progress)
+        return
+    if not os.path.lexists(target):
         progress.warn(f"'{source}' missing")
         return
     for folder in dict.fromkeys((os.path.dirname(target), os.path.dirname(source))):
         fsio.sync_dir(folder)
-
-
-def _record(project: Project, plan: _Plan, known: Snapshot, progress: Progress) -> None:
-    """Tells the operation log, unless that would mean to read much data first."""
-    if project.recording is None or known.kind not in (FILE, DIRECTORY):
-        return
-    unread = sum(
-        source.folder.key(index)[2]
-        for source in snapshots.load_sources(project, known)
-        for index in source.unknown()
-    )
-    if unread > _READ_FOR_LOG_BYTES:
-        return
-    snapshots.measure_entries(project, known, progress)
-    place = snapshots.look(project, plan.target, known.algorithm, progress)
-    create = list(known.entries().items())
-    whole = known.digest.hex if known.digest is not None else None
-    record_change(project, place, CheckoutPlan(create=create), whole)
-    record_removal(project, known)
 
 
 def _algorithm(plan: _Plan) -> str:

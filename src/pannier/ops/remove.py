@@ -53,10 +53,11 @@ def remove(
     refs = [ref for stage in stages for ref in outs_of(stage) if _is_here(ref)]
     check_not_busy(project.rwlock, [project.absolute(ref.path) for ref in refs], writing=True)
     looks = [_look(project, ref, progress) for ref in refs] if options.outs else []
-    _check_saved(project, refs, looks, ask, progress)
+    lost = [_not_stored(project, look) for look in looks]
+    _check_saved(project, refs, looks, lost, ask)
     # What is looked up by goes last: a killed command can be given again.
-    for look in looks:
-        if look.kind != ABSENT and not remove_output(project, look):
+    for look, unsaved in zip(looks, lost, strict=True):
+        if look.kind != ABSENT and not remove_output(project, look, unsaved):
             raise DiskError(
                 look.absolute,
                 0,
@@ -142,12 +143,16 @@ def _is_dead_link(project: Project, look: Snapshot) -> bool:
 
 
 def _check_saved(
-    project: Project, refs: list[OutRef], looks: list[Snapshot], ask: Ask, progress: Progress
+    project: Project,
+    refs: list[OutRef],
+    looks: list[Snapshot],
+    lost: list[list[str]],
+    ask: Ask,
 ) -> None:
     """Asks before data goes that is nowhere else (docs/durability.md, D5)."""
     unsaved: list[str] = []
-    for ref, look in zip(refs, looks, strict=False):
-        unsaved += _unsaved(project, ref, look)
+    for ref, look, inner in zip(refs, looks, lost, strict=False):
+        unsaved += _unsaved(project, ref, look, inner)
     if not unsaved:
         return
     paths = ", ".join(f"'{look.path}'" for look in looks if look.kind != ABSENT)
@@ -166,22 +171,24 @@ def _not_saved(paths: list[str]) -> UnsavedChanges:
     return error
 
 
-def _unsaved(project: Project, ref: OutRef, look: Snapshot) -> list[str]:
-    """Absolute paths of the files that are neither in the store nor, as they are, in Git."""
+def _not_stored(project: Project, look: Snapshot) -> list[str]:
+    """The files of an output (relative to it) whose bytes the store lacks."""
     if look.kind == ABSENT:
         return []
     entries = look.entries()
-    if not ref.out.cache:
-        files = [f"{look.absolute}/{inner}" if inner else look.absolute for inner in entries]
-        return project.git.not_held(files) if project.git is not None else files
     store = project.store_of(look.algorithm)
     lost = store.missing(set(entries.values()))
     lost |= store.verify(sorted(set(entries.values()) - lost))
-    return [
-        f"{look.absolute}/{inner}" if inner else look.absolute
-        for inner, name in entries.items()
-        if name in lost
-    ]
+    return [inner for inner, name in entries.items() if name in lost]
+
+
+def _unsaved(project: Project, ref: OutRef, look: Snapshot, lost: list[str]) -> list[str]:
+    """Absolute paths of the files that are neither in the store nor, as they are, in Git."""
+    inner = lost if ref.out.cache or look.kind == ABSENT else list(look.entries())
+    files = [f"{look.absolute}/{path}" if path else look.absolute for path in inner]
+    if ref.out.cache or project.git is None or not files:
+        return files
+    return project.git.not_held(files)
 
 
 # -- the pipeline ----

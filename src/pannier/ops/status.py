@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from pannier.core.digest import MD5, Digest
 from pannier.core.events import Progress
 from pannier.core.path import relative
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
+from pannier.core.typed import Any
 from pannier.formats import values
 from pannier.project import snapshot as snapshots
 from pannier.project.index import workspace_reader
@@ -18,13 +18,16 @@ from pannier.project.presence import is_in_cache
 from pannier.project.project import Project
 from pannier.project.targets import ALL_TARGETS, TargetOptions, select_stages
 
+AskSource = Callable[[Stage], dict[str, str]]
+"""What an import's source has that is not recorded: dependency as shown -> its state."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatusOptions:
-    """updates: also ask the sources of imports. targets: as select_stages has them."""
+    """ask_source: of imports, None not to ask. targets: as select_stages has them."""
 
     targets: TargetOptions = ALL_TARGETS
-    updates: bool = True
+    ask_source: AskSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def status(
 ) -> StatusReport:
     """Compares recorded digests with the workspace. Raises BadTarget, InvalidFile, DiskError."""
     stages = select_stages(project, targets, options.targets)
-    looker = _Looker(project, options.targets.cwd, progress)
+    looker = _Looker(project, options.targets.cwd, options.ask_source, progress)
     changes: dict[str, list[Any]] = {}
     snapshots.foresee(
         project,
@@ -51,37 +54,37 @@ def status(
             for out in stage.outs
         ),
     )
-    imports = 0
     task = progress.task("Checking", len(stages), unit="stage")
     for stage in stages:
-        imports += stage.is_import
         found = looker.stage(stage)
         if found:
             changes[stage.address_from(options.targets.cwd)] = found
         task.advance()
     task.close()
-    if imports and options.updates:
-        progress.debug(f"the sources of {imports} imports were not asked for updates")
     return StatusReport(changes, len(stages))
 
 
 class _Looker:
     """Compares one stage after the other."""
 
-    def __init__(self, project: Project, cwd: str, progress: Progress) -> None:
+    def __init__(
+        self, project: Project, cwd: str, ask_source: AskSource | None, progress: Progress
+    ) -> None:
         self._project, self._cwd, self._progress = project, cwd, progress
+        self._ask_source = ask_source
         self._read = workspace_reader(project)
         self._params: dict[str, dict[str, Any] | None] = {}
 
     def stage(self, stage: Stage) -> list[Any]:
         found: list[Any] = []
-        if stage.frozen and not stage.is_import:
+        from_project = stage.is_import and stage.deps[0].repo is not None
+        if stage.frozen and not from_project:
             self._progress.warn(
                 f"stage: '{stage.address_from(self._cwd)}' is frozen. Its dependencies are "
                 "not going to be shown in the status output."
             )
-        elif not stage.is_import:
-            deps = self._deps(stage)
+        else:
+            deps = self._deps(stage) if not stage.is_import else self._at_source(stage)
             if deps:
                 found.append({"changed deps": deps})
         outs = {
@@ -98,6 +101,9 @@ class _Looker:
         if stage.is_import and stage.md5 != stage.computed_md5:
             found.append("changed checksum")
         return found
+
+    def _at_source(self, stage: Stage) -> dict[str, str]:
+        return self._ask_source(stage) if self._ask_source is not None else {}
 
     def _shown(self, stage: Stage, item: Out | Dep | ParamsDep) -> str:
         if "://" in item.path or posixpath.isabs(item.path):

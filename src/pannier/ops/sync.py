@@ -5,15 +5,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from pannier.core.errors import CorruptObject, DiskError, MissingObject, TransferFailed
+from pannier.core.errors import (
+    CorruptObject,
+    DiskError,
+    MissingObject,
+    NoRemote,
+    TransferFailed,
+    TransportError,
+)
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.plan import plan_transfer
 from pannier.core.record import dataclass, field
 from pannier.disk import batches
 from pannier.disk.walk import FIELDS
+from pannier.project.presence import is_in_cache
 from pannier.project.project import Project
-from pannier.project.targets import ALL_TARGETS, TargetOptions
+from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions
 from pannier.project.used import (
     WORKSPACE_ONLY,
     Groups,
@@ -25,6 +33,7 @@ from pannier.project.used import (
 from pannier.project.workspace import sweep
 from pannier.store import transfer
 from pannier.store.objects import Store
+from pannier.store.pace import Pace
 from pannier.store.publishing import put_bytes
 from pannier.store.remote import Remote
 
@@ -32,12 +41,14 @@ from pannier.store.remote import Remote
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
     """remote: instead of the default one. jobs: requests in flight, None for what does well.
-    max_size: only outputs strictly smaller, in bytes. kinds: only "metric" or "plot" outputs."""
+    rate: bytes per second at most. max_size: only outputs strictly smaller, in bytes. kinds: only
+    "metric" or "plot" outputs."""
 
     targets: TargetOptions = ALL_TARGETS
     revisions: RevisionOptions = WORKSPACE_ONLY
     remote: str | None = None
     jobs: int | None = None
+    rate: int | None = None
     max_size: int | None = None
     kinds: tuple[str, ...] = ()
 
@@ -45,28 +56,32 @@ class SyncOptions:
 @dataclass(slots=True)
 class SyncReport:
     """transferred: objects that moved, manifests included. missing: (algorithm, digest, path) of
-    what is on neither side. failures: (digest or path, reason)."""
+    what is on neither side. failures: (digest or path, reason). imports: those whose data is not
+    in the cache then, and those of which only the source is recorded."""
 
     transferred: int = 0
     missing: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    imports: list[Selected] = field(default_factory=list)
 
 
-def _groups(
-    project: Project,
-    targets: Sequence[str],
-    options: SyncOptions,
-    progress: Progress,
-    *,
-    pushing: bool,
-) -> Groups:
+def _select(
+    project: Project, targets: Sequence[str], options: SyncOptions, progress: Progress
+) -> list[Selected]:
     selected = select_used(project, targets, options.targets, options.revisions, progress)
     if options.max_size is not None:
         limit = options.max_size
         selected = [s for s in selected if (s.ref.out.meta.size_bytes or 0) < limit]
     if options.kinds:
         selected = [s for s in selected if s.ref.out.kind in options.kinds]
-    return collect(selected, pushing=pushing)
+    return selected
+
+
+def _groups(
+    project: Project, targets: Sequence[str], options: SyncOptions, progress: Progress
+) -> Groups:
+    """What may be pushed."""
+    return collect(_select(project, targets, options, progress), pushing=True)
 
 
 def _open(project: Project, own: str | None, options: SyncOptions) -> Remote:
@@ -74,10 +89,10 @@ def _open(project: Project, own: str | None, options: SyncOptions) -> Remote:
     return Remote(project.settings.remote(own or options.remote))
 
 
-def _jobs(project: Project, remote: Remote, options: SyncOptions) -> int:
+def _pace(project: Project, remote: Remote, options: SyncOptions) -> Pace:
     """As asked for, else as this remote or this user has it set, else what does well there."""
     own = None if remote.config.get("jobs") else project.settings.own_integer("jobs")
-    return options.jobs or own or remote.jobs
+    return Pace(options.jobs or own or remote.jobs, options.rate)
 
 
 # -- push ----
@@ -88,13 +103,13 @@ def push(
 ) -> SyncReport:
     """Uploads what the remote lacks. Raises TransferFailed when something did not arrive."""
     report = SyncReport()
-    groups = _groups(project, targets, options, progress, pushing=True)
+    groups = _groups(project, targets, options, progress)
     if not groups:
         _open(project, None, options).transport.close()
     for (own, algorithm), wanted in groups.items():
         store = project.store_of(algorithm)
         with _open(project, own, options) as remote:
-            _push_group(store, remote, wanted, _jobs(project, remote, options), progress, report)
+            _push_group(store, remote, wanted, _pace(project, remote, options), progress, report)
     if report.failures:
         raise TransferFailed(len(report.failures), "upload", report.failures)
     return report
@@ -104,13 +119,13 @@ def _push_group(
     store: Store,
     remote: Remote,
     wanted: Wanted,
-    jobs: int,
+    pace: Pace,
     progress: Progress,
     report: SyncReport,
 ) -> None:
     members, unknown = _local_members(store, wanted)
     # That the list is there says nothing of its files (docs/durability.md, promise 23).
-    found, failed = remote.read_many(wanted.algorithm, unknown, jobs)
+    found, failed = remote.read_many(wanted.algorithm, unknown, pace.jobs)
     for name, data in found.items():
         try:
             members[name] = wanted.members(name, parse_manifest(data, name))
@@ -122,17 +137,17 @@ def _push_group(
     every = {name for names in members.values() for name in names}
     every |= wanted.files | set(members)
     here = store.present(every)
-    there = _same_there(store, remote, every, here, jobs, progress)
+    there = _same_there(store, remote, every, here, pace.jobs, progress)
     plan = plan_transfer(members, wanted.files, there, here)
     lost = [name for name in plan.missing if name not in there] + unknown
     if lost:
-        still = remote.present(wanted.algorithm, lost, jobs, progress)
+        still = remote.present(wanted.algorithm, lost, pace.jobs, progress)
         for name in lost:
             if name not in still:
                 report.missing.append((wanted.algorithm, name, wanted.labels.get(name, "")))
     if not plan.total:
         return
-    done = transfer.push(store, remote, plan, jobs, progress)
+    done = transfer.push(store, remote, plan, pace, progress)
     report.transferred += done.done
     report.failures += [(name, str(error)) for name, error in done.failed.items()]
 
@@ -181,19 +196,70 @@ def fetch(
     in the report.
     """
     sweep(project)
+    selected = _select(project, targets, options, progress)
     report = SyncReport()
-    for (own, algorithm), wanted in _groups(
-        project, targets, options, progress, pushing=False
-    ).items():
+    for (own, algorithm), wanted in collect(selected).items():
         store = project.store_of(algorithm)
         store.hold()
         if _is_complete(store, wanted):
             continue
-        with _open(project, own, options) as remote:
-            _fetch_group(store, remote, wanted, _jobs(project, remote, options), progress, report)
+        _fetch_from_first(project, own, wanted, options, progress, report)
     if report.failures:
         raise TransferFailed(len(report.failures), "download", report.failures)
+    report.imports = [item for item in selected if _is_wanting(project, item)]
     return report
+
+
+def _fetch_from_first(
+    project: Project,
+    own: str | None,
+    wanted: Wanted,
+    options: SyncOptions,
+    progress: Progress,
+    report: SyncReport,
+) -> None:
+    """Fetches from the remote that is meant; what it does not give, from those after it.
+
+    Which are after it, `pannier.fallback` says; none when a remote was named by the command or
+    the output. Raises what the last one raises.
+    """
+    names = [own or options.remote, *([] if own or options.remote else _fallback(project))]
+    for number, name in enumerate(names):
+        last = number + 1 == len(names)
+        attempt = SyncReport()
+        try:
+            with Remote(project.settings.remote(name)) as remote:
+                shown, pace = remote.name, _pace(project, remote, options)
+                store = project.store_of(wanted.algorithm)
+                _fetch_group(store, remote, wanted, pace, progress, attempt)
+        except (TransportError, NoRemote) as error:
+            if last:
+                raise
+            progress.warn(f"{error.message}; trying remote '{names[number + 1]}'")
+            continue
+        report.transferred += attempt.transferred
+        if last or not (attempt.missing or attempt.failures):
+            report.missing += attempt.missing
+            report.failures += attempt.failures
+            return
+        lacking = len(attempt.missing) + len(attempt.failures)
+        progress.warn(
+            f"remote '{shown}' did not give {lacking} objects; trying remote '{names[number + 1]}'"
+        )
+
+
+def _fallback(project: Project) -> list[str]:
+    names = [name.strip().lower() for name in project.settings.own("fallback").split(",")]
+    default = project.settings.default_remote()
+    return [name for name in names if name and name != default]
+
+
+def _is_wanting(project: Project, item: Selected) -> bool:
+    """True for an import that was run, and whose data is not in the cache."""
+    stage, digest = item.ref.stage, item.ref.out.digest
+    if not stage.is_import or not stage.md5 or item.ref.out.files is not None:
+        return False
+    return digest is None or not is_in_cache(project, digest)
 
 
 def _is_complete(store: Store, wanted: Wanted) -> bool:
@@ -209,18 +275,18 @@ def _fetch_group(
     store: Store,
     remote: Remote,
     wanted: Wanted,
-    jobs: int,
+    pace: Pace,
     progress: Progress,
     report: SyncReport,
 ) -> None:
     members, unknown = _local_members(store, wanted)
-    fresh = _fetch_manifests(store, remote, wanted, unknown, jobs, report)
+    fresh = _fetch_manifests(store, remote, wanted, unknown, pace.jobs, report)
     members |= {name: wanted.members(name, manifest) for name, (_, manifest) in fresh.items()}
     every = {name for names in members.values() for name in names} | wanted.files
     missing = sorted(store.missing(every))
-    there = remote.present(store.algorithm, missing, jobs, progress)
+    there = remote.present(store.algorithm, missing, pace.jobs, progress)
     plan = [name for name in missing if name in there]
-    done = transfer.fetch(store, remote, plan, there, jobs, progress)
+    done = transfer.fetch(store, remote, plan, there, pace, progress)
     report.transferred += done.done
     report.failures += [(name, str(error)) for name, error in done.failed.items()]
     gone = [name for name in missing if name not in there]
@@ -273,12 +339,13 @@ def cloud_status(
 ) -> CloudReport:
     """Compares the cache with a remote, object by object. Raises NoRemote, TransportError."""
     changes: dict[str, str] = {}
-    groups = _groups(project, targets, options, progress, pushing=True)
+    groups = _groups(project, targets, options, progress)
     shown = project.settings.remote(options.remote).name
     for (own, algorithm), wanted in groups.items():
         store = project.store_of(algorithm)
         with _open(project, own, options) as remote:
-            changes |= _compare(store, remote, wanted, _jobs(project, remote, options), progress)
+            pace = _pace(project, remote, options)
+            changes |= _compare(store, remote, wanted, pace.jobs, progress)
     return CloudReport(shown, changes)
 
 

@@ -17,11 +17,14 @@ from pannier.core.path import relative
 from pannier.core.record import dataclass, field
 from pannier.disk import fsio
 from pannier.disk.beneath import has_link_parent
+from pannier.disk.reading import read_regular
 from pannier.formats.oplog import (
     Entry,
     FileChange,
     HooksChange,
+    MoveChange,
     OutputChange,
+    TrashBack,
     TrashChange,
     UnknownChange,
 )
@@ -30,6 +33,7 @@ from pannier.project.hook_files import HOOKS, is_ours, remove_hooks, write_hooks
 from pannier.project.index import is_stage_file, load_index
 from pannier.project.journal import Journal
 from pannier.project.project import Project
+from pannier.project.relocation import relocate
 from pannier.project.restore import Restore, drop_kept, plan_restore, restore
 from pannier.project.snapshot import ABSENT, DIRECTORY
 from pannier.project.trashed import bring_back, objects_in_trash, trash_marks
@@ -64,6 +68,7 @@ class _Work:
 
     files: list[tuple[FileChange, bytes | None]] = field(default_factory=list)
     outputs: list[Restore] = field(default_factory=list)
+    moves: list[MoveChange] = field(default_factory=list)
     hooks: list[HooksChange] = field(default_factory=list)
     trash: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -81,14 +86,18 @@ def undo(project: Project, options: UndoOptions, progress: Progress) -> UndoRepo
         shown = [relative(path, options.cwd) for path in work.changed]
         lost = [(relative(path, options.cwd), name) for path, name in work.missing]
         raise UndoRefused(named(entry), shown, lost)
-    report = _report(work, entry, options.cwd)
+    report = _report(project, work, entry, options.cwd)
     if options.dry:
         report.objects = sum(objects_in_trash(project, mark) for mark in work.trash)
         return report
     if project.recording is not None:
         project.recording.undoing(entry.number, again)
     for mark in work.trash:
+        if project.recording is not None:
+            project.recording.trash_back(mark)
         report.objects += bring_back(project, mark, progress).restored
+    for move in reversed(work.moves):
+        relocate(project, MoveChange(move.target, move.path, move.algorithm), progress)
     for output in reversed(work.outputs):
         restore(project, journal.folder, output, progress)
     for change, _ in reversed(work.files):
@@ -139,8 +148,15 @@ def _look(
             _look_at_file(project, change, work)
         elif isinstance(change, OutputChange):
             outputs.setdefault(change.path, []).append(change)
+        elif isinstance(change, MoveChange):
+            _look_at_move(project, change, work)
         elif isinstance(change, TrashChange):
-            work.trash += [change.mark] if change.mark in trash_marks(project) else []
+            _look_at_trash(project, journal, entry, change, progress, work)
+        elif isinstance(change, TrashBack):
+            raise PannierError(
+                f"cannot undo {named(entry)}: what came back into the cache may be in use again",
+                hint="repeat the gc instead; 'dvc undo <number>' undoes an older command",
+            )
         elif isinstance(change, HooksChange):
             _look_at_hooks(project, change, work)
         elif isinstance(change, UnknownChange):
@@ -175,6 +191,40 @@ def _look_at_file(project: Project, change: FileChange, work: _Work) -> None:
         work.changed.append(change.path)
 
 
+def _look_at_move(project: Project, change: MoveChange, work: _Work) -> None:
+    """Whatever the data is now, it keeps it: a rename overwrites nothing."""
+    paths = (change.path, change.target)
+    here, there = (os.path.lexists(project.absolute(path)) for path in paths)
+    behind_link = any(has_link_parent(project.root, path) is not None for path in paths)
+    if behind_link or (here and there):
+        work.changed.append(change.path)
+    elif there:
+        work.moves.append(change)
+    elif not here:
+        work.changed.append(change.target)
+
+
+def _look_at_trash(
+    project: Project,
+    journal: Journal,
+    entry: Entry,
+    change: TrashChange,
+    progress: Progress,
+    work: _Work,
+) -> None:
+    if change.mark in trash_marks(project):
+        work.trash.append(change.mark)
+        return
+    came_back = TrashBack(change.mark)
+    if entry.ended == "done" and not any(
+        came_back in later.changes for later in journal.newest_first(progress)
+    ):
+        raise PannierError(
+            f"cannot undo {named(entry)}: what it took has left the trash for good",
+            hint="'dvc fetch' brings what a remote has",
+        )
+
+
 def _look_at_hooks(project: Project, change: HooksChange, work: _Work) -> None:
     folder = _git_of(project).hooks_dir()
     names = [name for name in HOOKS if name in change.names]
@@ -197,8 +247,7 @@ def _git_of(project: Project) -> GitRepo:
 
 def _bytes_of(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_regular(path)
     except OSError as error:
         fsio.fail(error, path)
 
@@ -207,7 +256,7 @@ def _md5(data: bytes) -> str:
     return md5(data).hexdigest()
 
 
-def _report(work: _Work, entry: Entry, cwd: str) -> UndoReport:
+def _report(project: Project, work: _Work, entry: Entry, cwd: str) -> UndoReport:
     report = UndoReport(entry)
     for found in work.outputs:
         is_dir = found.look.kind == DIRECTORY or (found.was or "").endswith(".dir")
@@ -216,6 +265,11 @@ def _report(work: _Work, entry: Entry, cwd: str) -> UndoReport:
             report.added.append(name)
         else:
             (report.deleted if found.was is None else report.modified).append(name)
+    for move in work.moves:
+        path = project.absolute(move.target)
+        slash = "/" if os.path.isdir(path) and not os.path.islink(path) else ""
+        report.added.append(relative(move.path, cwd) + slash)
+        report.deleted.append(relative(move.target, cwd) + slash)
     for change, now in work.files:
         name = relative(change.path, cwd)
         if now is None:

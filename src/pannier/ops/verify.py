@@ -22,6 +22,7 @@ from pannier.store.checking import (
     some_of,
 )
 from pannier.store.objects import Store
+from pannier.store.pace import Pace
 from pannier.store.publishing import Staging, sweep
 from pannier.store.remote import Remote
 
@@ -250,5 +251,5 @@ def _send_good_copies(work: _RemoteWork, damaged: list[Damage]) -> dict[str, str
     origin |= _mend(work.project, store, work.roots, lacking, progress, not_from=remote.name)
     files = sorted(name for name in origin if not name.endswith(".dir"))
     lists = {name: list[str]() for name in sorted(origin) if name.endswith(".dir")}
-    sent = transfer.push(store, remote, TransferPlan(files, lists, []), work.jobs, progress)
+    sent = transfer.push(store, remote, TransferPlan(files, lists, []), Pace(work.jobs), progress)
     return {name: where for name, where in origin.items() if name not in sent.failed}

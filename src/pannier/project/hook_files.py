@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 
 from pannier.disk import fsio
+from pannier.disk.reading import read_small
 
 HOOKS = ("post-checkout", "pre-commit", "pre-push")
 
@@ -31,8 +32,7 @@ def remove_hooks(folder: str, names: Iterable[str]) -> None:
 def is_ours(folder: str, name: str) -> bool:
     """True when a hook is there and does nothing but call us."""
     try:
-        with open(os.path.join(folder, name), "rb") as file:
-            first, _, rest = file.read(4096).partition(b"\n")
+        first, _, rest = read_small(os.path.join(folder, name)).partition(b"\n")
     except OSError:
         return False
     return name in HOOKS and first.startswith(b"#!") and rest == _call_of(name).encode()

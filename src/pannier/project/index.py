@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Protocol
 
 from pannier.core.path import is_inside, is_within, join
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
+from pannier.core.typed import Protocol
 from pannier.disk import fsio
 from pannier.disk.reading import read_small, unreadable
 from pannier.formats import pointer

@@ -10,12 +10,12 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable
-from typing import Protocol
 
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
 from pannier.core.path import is_within
 from pannier.core.record import dataclass, field
+from pannier.core.typed import Protocol
 from pannier.formats.ignore import NAME as IGNORE_FILE
 from pannier.formats.ignore import IgnoreRules
 from pannier.git.objects import FOLDER, SUBMODULE, Tree
@@ -313,17 +313,28 @@ class Overlay:
                 found = self._files.look("")
                 size = found[3] if found is not None else None
             return ".", False, True, False, size, None
-        self._open(
-            r for at, r in self._recorded.closed.items() if path != at and is_within(path, at)
-        )
-        local = self._files.look(path) if self._files is not None else None
-        known = self._recorded.look(path)
+        local, known = self.layers(path)
         if known is None:
             return None if local is None else (name, False, *local[1:], None)
         is_dir, (is_out, is_exec, size, hex) = known
         if local is not None:
             return name, is_out, *local[1:], hex
         return name, is_out, is_dir, is_exec, size, hex
+
+    def layers(self, path: str) -> tuple[Local | None, tuple[bool, Known] | None]:
+        """(what is there, whether what is recorded is a folder and what is known of it)."""
+        closed = self._recorded.closed
+        self._open(ref for at, ref in closed.items() if path != at and is_within(path, at))
+        local = self._files.look(path) if self._files is not None else None
+        return local, self._recorded.look(path)
+
+    def names(self, folder: str) -> tuple[list[Local] | None, dict[str, Known], dict[str, Known]]:
+        """A folder's (entries there, recorded files, recorded folders). Raises ListMissing."""
+        if folder in self._recorded.closed:
+            self._open([self._recorded.closed[folder]])
+        known = self._recorded.get(folder) or _Folder()
+        local = self._files.children(folder) if self._files is not None else None
+        return local, known.files, known.folders
 
     def recorded_size(self, path: str) -> int | None:
         """The size on record of a directory that is an output and not on disk; else None."""

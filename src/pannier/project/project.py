@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import ConfigError
 from pannier.core.hashes import blake2b
 from pannier.core.record import dataclass, field
-from pannier.disk import clock, fsio, link
+from pannier.core.typed import TYPE_CHECKING
+from pannier.disk import clock, fsio, link, pool
 from pannier.disk.mutex import ProjectLock
 from pannier.git.repo import GitRepo
 from pannier.project.committed import refuse_committed_links
@@ -120,6 +120,7 @@ def open_project(start: str) -> Project:
     settings = load_settings(f"{root}/.dvc")
     git = None if settings.flag("core.no_scm") else GitRepo.find(root)
     fsio.set_policy(settings.own("fsync", "batch"))
+    pool.set_workers(settings.integer("core.checksum_jobs"))
     return make_project(root, settings, git)
 
 

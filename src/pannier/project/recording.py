@@ -21,6 +21,7 @@ from pannier.core.hashes import md5
 from pannier.core.pattern import pattern
 from pannier.disk import fsio, trees
 from pannier.disk.beneath import has_link_parent
+from pannier.disk.reading import read_regular
 from pannier.formats import oplog
 from pannier.formats.config_secrets import surely_holds_no_secret
 from pannier.project.config_files import find_root
@@ -126,6 +127,14 @@ class Recording:
     def trash(self, mark: str) -> None:
         """For the moment before objects of the cache go to a folder of its trash."""
         self._append(oplog.trash_line(oplog.TrashChange(mark)))
+
+    def trash_back(self, mark: str) -> None:
+        """For the moment before they come back."""
+        self._append(oplog.trash_back_line(oplog.TrashBack(mark)))
+
+    def move(self, change: oplog.MoveChange) -> None:
+        """For the moment before data gets another name."""
+        self._append(oplog.move_line(change))
 
     def keep_folder(self) -> str | None:
         """The folder for bytes that this command takes away and nobody else has.
@@ -320,8 +329,7 @@ def prune(folder: str, known: dict[int, set[str]], days: int, spare: set[int]) -
 
 def _read(path: str) -> tuple[bytes | None, int | None]:
     try:
-        with open(path, "rb") as file:
-            return file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        return read_regular(path), stat.S_IMODE(os.stat(path).st_mode)
     except OSError:
         return None, None
 

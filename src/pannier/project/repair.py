@@ -18,6 +18,7 @@ from pannier.project import snapshot as snapshots
 from pannier.project.project import Project
 from pannier.store import transfer, trash
 from pannier.store.objects import Store
+from pannier.store.pace import Pace
 from pannier.store.publishing import Staging, put_bytes
 from pannier.store.remote import Remote
 
@@ -114,7 +115,7 @@ def _from_remotes(
                 sizes = remote.present(store.algorithm, missing, remote.jobs, progress)
                 # Files before the manifests that name them.
                 ordered = sorted(sizes, key=lambda name: (name.endswith(".dir"), name))
-                done = transfer.fetch(store, remote, ordered, sizes, remote.jobs, progress)
+                done = transfer.fetch(store, remote, ordered, sizes, Pace(remote.jobs), progress)
         except (ConfigError, TransportError, DiskError) as error:
             progress.warn(f"remote '{remote_name}' could not help: {error}")
             continue

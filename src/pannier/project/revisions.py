@@ -11,10 +11,11 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from pannier.core.errors import DiskError, GitError
 from pannier.core.record import dataclass, field
+from pannier.core.typed import Protocol
 from pannier.git.objects import FOLDER, SUBMODULE, SYMLINK, Tree
 from pannier.git.repo import GitRepo
 

@@ -26,7 +26,7 @@ from pannier.project.config_files import (
     read_level,
     read_own,
 )
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
 
 _UNCOMMIT = "; and take the file out of Git: git rm --cached .dvc/config.local"
 _CHAIN = 20

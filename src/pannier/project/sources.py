@@ -31,6 +31,7 @@ from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import join
 from pannier.core.record import dataclass, field, replace
 from pannier.disk.hashing import hash_bytes
+from pannier.disk.reading import read_regular
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree
 from pannier.git.locate import is_git_dir
@@ -52,13 +53,17 @@ from pannier.store.remote import Remote
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """rev: None for the workspace, or for a URL its HEAD. config: a file merged into the project's
-    settings. remote: instead of its default one; remote_config: options of that remote.
+    settings; settings: the same as a tree. remote: instead of its default one; remote_config:
+    options of that remote. recorded: settings that a pointer names, as values; believed no more
+    than the source's own.
     """
 
     rev: str | None = None
     config: str | None = None
     remote: str | None = None
     remote_config: tuple[tuple[str, str], ...] = ()
+    settings: Tree = field(default_factory=dict)
+    recorded: Tree | None = None
 
 
 @dataclass(slots=True)
@@ -86,6 +91,9 @@ class Source:
         _value: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         if self.git is not None:
             self.git.close()
 
@@ -178,8 +186,7 @@ class Place:
     def _stored(self, project: Project, digest: Digest) -> Manifest | None:
         for store in (project.store_of(digest.algorithm), _kept(digest.algorithm)):
             try:
-                with open(store.path(digest.hex), "rb") as file:
-                    data = file.read()
+                data = read_regular(store.path(digest.hex))
             except OSError:
                 continue
             # Not by the store itself: it would move what is damaged to quarantine, and a foreign
@@ -286,8 +293,12 @@ def _settings(source: Source, prefix: str, root: str) -> Settings:
     if source.mirror is None:
         levels.append(_local_level(f"{root}/.dvc"))
     options = source.options
+    if options.recorded is not None:
+        levels.append(files.Level(files.REPO, "", "the import's pointer", options.recorded))
     if options.config is not None:
         levels.append(_given_file(options.config))
+    if options.settings:
+        levels.append(files.Level("given", "", "the settings given", options.settings))
     if options.remote is not None or options.remote_config:
         merged = files.merge([level.tree for level in levels])
         name = options.remote or merged.get("core", {}).get("remote")
@@ -323,6 +334,11 @@ def _local_level(dvc_dir: str) -> files.Level:
     except OSError:
         return level
     return level if ours else replace(level, name=files.REPO)
+
+
+def read_given(path: str) -> Tree:
+    """The settings of a file that the command line names. Raises DiskError, ConfigError."""
+    return _given_file(path).tree
 
 
 def _given_file(path: str) -> files.Level:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from pannier.core.errors import FileChanged, PannierError
 from pannier.core.record import dataclass
 from pannier.core.tables import JSON_LINES, PARQUET, TSV, ChangedRow, Column, TableChanges
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.disk.walk import stat_key
 

@@ -50,11 +50,14 @@ Groups = dict[tuple[str | None, str], Wanted]
 
 
 def collect(selected: Iterable[Selected], *, pushing: bool = False) -> Groups:
-    """Groups the objects of outputs. pushing: leave out what is not to be pushed."""
+    """Groups the objects of outputs. pushing: leave out what is not to be pushed.
+
+    Imports from other projects are never among them: those keep the data.
+    """
     groups: Groups = {}
     for item in selected:
         out = item.ref.out
-        if not item.ref.tracked or (pushing and not (out.push and _is_ours(item.ref.stage))):
+        if not item.ref.tracked or not is_ours(item.ref.stage) or (pushing and not out.push):
             continue
         digest = _digest(item.ref)
         if digest is None:
@@ -69,7 +72,7 @@ def collect(selected: Iterable[Selected], *, pushing: bool = False) -> Groups:
     return groups
 
 
-def _is_ours(stage: Stage) -> bool:
+def is_ours(stage: Stage) -> bool:
     """False for an import from another repository: that one keeps the data."""
     return not any(dep.repo is not None for dep in stage.deps)
 

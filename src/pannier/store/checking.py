@@ -18,6 +18,7 @@ from pannier.core.record import dataclass, field
 from pannier.disk import fsio, sweeping
 from pannier.disk.hashing import hex_of_file
 from pannier.disk.pool import BATCH, Pool, cpu_count
+from pannier.disk.reading import read_regular
 from pannier.store.objects import Store, name_of_quarantined
 from pannier.store.remote import Remote
 from pannier.store.schemes import LOCAL, scheme_of
@@ -66,8 +67,9 @@ def check_store(
     known = {damage.name for damage in checked.damaged}
     for name in names:
         if name.endswith(".dir") and name not in known:
-            with suppress(FileNotFoundError), open(store.path(name), "rb") as file:
-                manifest, damage = _parsed(store.algorithm, name, file.read())
+            with suppress(FileNotFoundError):
+                data = read_regular(store.path(name))
+                manifest, damage = _parsed(store.algorithm, name, data)
                 checked.damaged += damage
                 if manifest is not None and name in keep:
                     store.keep_manifest(name, manifest)

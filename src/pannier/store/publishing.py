@@ -16,6 +16,7 @@ from types import TracebackType
 from pannier.core.errors import DiskError
 from pannier.core.pattern import pattern
 from pannier.disk import batches, fsio, trees
+from pannier.disk.clock import clock_ns
 from pannier.disk.faults import real_name
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
@@ -171,7 +172,6 @@ def sweep(store: Store) -> None:
     if not os.path.isdir(parent) or os.path.islink(parent):
         return
     mark = boot_mark()
-    now = time.time()
     for entry in os.scandir(parent):
         ours = _OURS.match(entry.name)
         if ours is None or not entry.is_dir(follow_symlinks=False):
@@ -180,7 +180,8 @@ def sweep(store: Store) -> None:
         if boot == mark and os.path.exists(f"/proc/{pid}"):
             continue
         try:
-            if boot != mark and now - entry.stat(follow_symlinks=False).st_mtime < _OLD_S:
+            # By the clock of that file system: ours may be years ahead of another machine's.
+            if boot != mark and _age_s(parent, entry) < _OLD_S:
                 continue
             fd = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
@@ -192,3 +193,7 @@ def sweep(store: Store) -> None:
             pass  # in use, or another user's
         finally:
             os.close(fd)
+
+
+def _age_s(parent: str, entry: os.DirEntry[str]) -> float:
+    return (clock_ns(parent) - entry.stat(follow_symlinks=False).st_mtime_ns) / 1e9

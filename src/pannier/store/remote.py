@@ -12,12 +12,14 @@ from pannier.core.errors import (
     DiskError,
     NotThere,
     TransportError,
+    Unlistable,
 )
 from pannier.core.events import Progress
 from pannier.core.plan import prefer_listing
 from pannier.disk.hashing import hash_bytes
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.transport import Transport
 from pannier.store.transports.threads import Team
 
 _ASK_AT_ONCE = 64
@@ -76,7 +78,10 @@ class Remote:
         return self._list(algorithm, set(names), jobs, progress)
 
     def _listing_pays(self, algorithm: str, wanted: int) -> bool:
-        sample = sum(1 for _ in self.transport.list(f"{_base(algorithm)}00/0"))
+        try:
+            sample = sum(1 for _ in self.transport.list(f"{_base(algorithm)}00/0"))
+        except Unlistable:
+            return False
         return prefer_listing(wanted, sample * _SAMPLE_SHARE)
 
     def _ask(

@@ -16,6 +16,7 @@ from collections.abc import Collection
 
 from pannier.core.digest import is_object_name
 from pannier.disk import fsio
+from pannier.disk.reading import read_regular
 from pannier.store.objects import Store
 
 _FORGOTTEN_S = 30 * 86400
@@ -45,8 +46,8 @@ def reused_since(store: Store, since_ns: int) -> set[str]:
     for entry in _notes(f"{store.root}/reused"):
         with contextlib.suppress(FileNotFoundError):
             if entry.stat(follow_symlinks=False).st_mtime_ns >= since_ns:
-                with open(entry.path, encoding="ascii", errors="replace") as file:
-                    found.update(line for line in file.read().split("\n") if is_object_name(line))
+                lines = read_regular(entry.path).decode("ascii", "replace").split("\n")
+                found.update(line for line in lines if is_object_name(line))
     return found
 
 

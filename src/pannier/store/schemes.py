@@ -7,7 +7,8 @@ import re
 from typing import cast
 
 from pannier.core.errors import ConfigError, UnsupportedScheme
-from pannier.store.transport import RemoteConfig, Transport
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Transport
 
 LOCAL = "local"
 """The scheme of a plain path, and of file://."""
@@ -16,8 +17,13 @@ _TRANSPORTS = {
     LOCAL: ("pannier.store.transports.local", "LocalTransport"),
     "s3": ("pannier.store.transports.s3", "S3Transport"),
     "ssh": ("pannier.store.transports.ssh", "SshTransport"),
+    "http": ("pannier.store.transports.http", "HttpTransport"),
+    "https": ("pannier.store.transports.http", "HttpTransport"),
+    "azure": ("pannier.store.transports.azure", "AzureTransport"),
+    "webdav": ("pannier.store.transports.webdav", "WebdavTransport"),
+    "webdavs": ("pannier.store.transports.webdav", "WebdavTransport"),
 }
-_NOT_YET = {"gs", "azure", "http", "https", "webdav", "webdavs", "hdfs", "webhdfs"}
+_NOT_YET = {"gs", "hdfs", "webhdfs"}
 _NOT_YET |= {"oss", "gdrive", "remote"}
 """The other kinds that DVC 3.67.1 knows. remote://name/path is resolved by who reads the config."""
 

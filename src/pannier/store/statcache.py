@@ -12,15 +12,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import struct
 from array import array
 from collections.abc import Iterable, Sequence
 
 from pannier.core.hashes import blake2b
 from pannier.core.record import dataclass, field
+from pannier.core.typed import TYPE_CHECKING
 from pannier.disk import fsio
 from pannier.disk.walk import STAT_BYTES
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    try:  # `sqlite3` adds adapters for dates to it, and imports all of `datetime` for them
+        import _sqlite3 as sqlite3
+    except ImportError:
+        import sqlite3
 
 _MOST_WAITING = 1000
 _AT_ONCE = 500

@@ -19,6 +19,7 @@ from pannier.core.record import dataclass, field
 from pannier.disk import fsio
 from pannier.disk.hashing import hex_of_file
 from pannier.store.objects import Store
+from pannier.store.pace import Pace
 from pannier.store.publishing import Staging
 from pannier.store.remote import Remote
 from pannier.store.transport import Result
@@ -38,10 +39,11 @@ class Transferred:
     failed: dict[str, Exception] = field(default_factory=dict)
 
 
-def _retrying(
+def retrying(
     items: list[tuple[str, str, str]],
     send: Callable[[Iterable[tuple[str, str, str]]], Iterator[Result]],
     key_of: Callable[[tuple[str, str, str]], str],
+    pace: Pace,
 ) -> Iterator[Result]:
     """Sends items until each arrived or failed for good; yields one Result an item."""
     for attempt in range(_TRIES):
@@ -58,34 +60,41 @@ def _retrying(
         if not again:
             return
         items = [item for item in items if key_of(item) in again]
+        pace.ease()
         time.sleep(_FIRST_PAUSE_S * 2**attempt * (0.5 + random.random()))
 
 
 def push(
-    store: Store, remote: Remote, plan: TransferPlan, jobs: int, progress: Progress
+    store: Store, remote: Remote, plan: TransferPlan, pace: Pace, progress: Progress
 ) -> Transferred:
     """Uploads. A damaged object goes to quarantine instead; its manifest then stays here."""
     report = Transferred()
     task = progress.task(f"Pushing to {remote.name}", plan.total)
+    pace.show(task)
     files = plan.files
     if store.algorithm == LEGACY:
         # The name is no digest of the bytes as they travel, so they are checked before.
         bad = store.verify(files)
         report.failed.update({name: CorruptObject(name, where="the cache") for name in bad})
         files = [name for name in files if name not in bad]
-    _upload(store, remote, files, jobs, task, report)
+    _upload(store, remote, files, pace, task, report)
     remote.transport.flush()
     manifests = [
         name for name, members in plan.manifests.items() if not report.failed.keys() & set(members)
     ]
-    _upload(store, remote, manifests, jobs, task, report)
+    _upload(store, remote, manifests, pace, task, report)
     remote.transport.flush()
     task.close()
     return report
 
 
 def _upload(
-    store: Store, remote: Remote, names: list[str], jobs: int, task: Task, report: Transferred
+    store: Store,
+    remote: Remote,
+    names: list[str],
+    pace: Pace,
+    task: Task,
+    report: Transferred,
 ) -> None:
     if not names:
         return
@@ -97,9 +106,9 @@ def _upload(
     ]
 
     def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
-        return remote.transport.upload_many(some, jobs, _no_bytes)
+        return remote.transport.upload_many(some, pace.jobs, pace)
 
-    for result in _retrying(items, send, lambda item: item[1]):
+    for result in retrying(items, send, lambda item: item[1], pace):
         name = by_key[result.key]
         task.advance()
         if result.error is None:
@@ -110,16 +119,12 @@ def _upload(
             store.quarantine(name)
 
 
-def _no_bytes(_count: int) -> None:
-    return None
-
-
 def fetch(
     store: Store,
     remote: Remote,
     names: list[str],
     sizes: dict[str, int | None],
-    jobs: int,
+    pace: Pace,
     progress: Progress,
 ) -> Transferred:
     """Downloads plain objects into a store and publishes those whose bytes are right.
@@ -130,9 +135,10 @@ def fetch(
     if not names:
         return report
     task = progress.task(f"Fetching from {remote.name}", len(names))
+    pace.show(task)
     store.make_dir(store.root)
     for group in _groups(names, sizes):
-        _fetch_group(store, remote, group, jobs, task, report)
+        _fetch_group(store, remote, group, pace, task, report)
     task.close()
     return report
 
@@ -151,7 +157,12 @@ def _groups(names: list[str], sizes: dict[str, int | None]) -> Iterator[list[str
 
 
 def _fetch_group(
-    store: Store, remote: Remote, names: list[str], jobs: int, task: Task, report: Transferred
+    store: Store,
+    remote: Remote,
+    names: list[str],
+    pace: Pace,
+    task: Task,
+    report: Transferred,
 ) -> None:
     plain = store.algorithm != LEGACY
     with Staging(store) as staging:
@@ -169,10 +180,10 @@ def _fetch_group(
             for _, path, _ in some if tried else ():
                 fsio.remove_if_there(path) if os.path.lexists(path) else None
             tried = True
-            return remote.transport.download_many(some, jobs, _no_bytes)
+            return remote.transport.download_many(some, pace.jobs, pace)
 
         arrived: list[int] = []
-        for result in _retrying(items, send, lambda item: item[0]):
+        for result in retrying(items, send, lambda item: item[0], pace):
             at = numbers[result.key]
             error = result.error
             if error is None and not plain:

@@ -22,49 +22,15 @@ The contract that every transport keeps, and that `tests/contract/` checks again
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from pannier.core.errors import ConfigError
-from pannier.core.record import dataclass, field
+from pannier.core.record import dataclass
+from pannier.core.typed import Any, Protocol
+from pannier.store.remote_config import RemoteConfig
 
 OnBytes = Callable[[int], None]
 """Called with the number of bytes that just travelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteConfig:
-    """One remote's settings: its name, URL, and options as the config file's text has them.
-
-    protected: option names that came from the user's own config levels (global, system, local).
-    Options that run a program or name a credential file count only from there
-    (docs/durability.md, hostile input S5).
-    base: absolute directory that relative paths were resolved against already.
-    """
-
-    name: str
-    url: str
-    options: dict[str, str] = field(default_factory=dict, repr=False)
-    protected: frozenset[str] = frozenset()
-
-    def get(self, option: str, default: str | None = None) -> str | None:
-        return self.options.get(option, default)
-
-    def own_file(self, option: str) -> str | None:
-        """A file outside the project. Raises ConfigError when a repository brought the option."""
-        value = self.options.get(option)
-        if value is None or option in self.protected:
-            return value and os.path.expanduser(value)
-        raise ConfigError(
-            f"the option '{option}' of remote '{self.name}' names a file outside the project, "
-            "so it counts only in your own configuration",
-            hint=f"if you trust it: 'dvc remote modify --local {self.name} {option} {value}'",
-        )
-
-    def flag(self, option: str, default: bool = False) -> bool:
-        value = self.options.get(option)
-        return default if value is None else str(value).strip().lower() == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +39,18 @@ class Entry:
 
     key: str
     size_bytes: int | None
+
+
+class Facts(NamedTuple):
+    """What a place tells of one key without its bytes.
+
+    checksum: what changes when the bytes do: ("etag", value) of an object store, ("checksum",
+    value) of a web server, as DVC writes them down; None where only the bytes tell.
+    """
+
+    size_bytes: int | None
+    checksum: tuple[str, str] | None = None
+    version_id: str | None = None
 
 
 class Result(NamedTuple):
@@ -102,12 +80,21 @@ class Transport(Protocol):
         """All keys that start with prefix, in no fixed order; a missing prefix lists nothing.
 
         prefix: may end in the middle of a name ("files/md5/0"). start_after: a hint to skip keys
-        up to and including it; a transport may ignore it.
+        up to and including it; a transport may ignore it. Raises Unlistable where there is no such
+        request at all.
         """
         ...
 
     def read(self, key: str) -> bytes:
         """A small object as a whole. Raises NotThere."""
+        ...
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """The bytes from start up to end, which may lie beyond the object's end: then fewer.
+
+        What begins beyond the object's end is b"". Raises NotThere. A transport that cannot do
+        this leaves the method out: `store.ranges.read_range` then reads the whole object.
+        """
         ...
 
     def write(self, key: str, data: bytes) -> None:
@@ -151,6 +138,24 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Telling(Protocol):
+    """What some transports can do beside: those whose server knows when bytes change."""
+
+    def facts(self, key: str) -> Facts | None:
+        """What is told of a key, or None when it does not exist."""
+        ...
+
+
+def facts_of(transport: Transport, key: str) -> Facts | None:
+    """The facts of a key of any transport: one that tells nothing has a size alone."""
+    tell = getattr(transport, "facts", None)
+    if tell is not None:
+        told: Facts | None = tell(key)
+        return told
+    entry = transport.stat(key)
+    return None if entry is None else Facts(entry.size_bytes)
 
 
 TransportFactory = Callable[[RemoteConfig], Any]

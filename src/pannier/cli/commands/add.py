@@ -6,8 +6,9 @@ import glob
 import os
 from argparse import ArgumentParser
 
+from pannier.cli.amounts import positive
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import positive, root_cwd, shown_paths
+from pannier.cli.selection import root_cwd, shown_paths
 from pannier.core.errors import PannierError
 from pannier.ops.add import AddOptions, AddReport, add
 from pannier.ops.bring import BringOptions, add_to_remote, bring_in

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError
-from typing import Any
 
 from pannier.cli.context import Context, Options
 from pannier.cli.levels import flat, masked, place_of, warn_of_secret
 from pannier.core.errors import ConfigError
+from pannier.core.typed import Any
 from pannier.formats.settings import KNOWN, parse_value
 from pannier.ops import own_settings, settings_edit
 from pannier.project.config_files import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
-from typing import Any
 
 from pannier.cli.context import Context, Options
 from pannier.cli.render import json_line, markdown
@@ -11,6 +10,7 @@ from pannier.cli.selection import root_cwd
 from pannier.cli.table import TABLE_DIFF, load
 from pannier.core.diff import Entry, Pair
 from pannier.core.errors import PannierError
+from pannier.core.typed import Any
 from pannier.ops.diff import DiffOptions, DiffReport, diff
 from pannier.project.sides import Range
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pannier.cli.context import Context, Options
 from pannier.cli.render import json_line, markdown
 from pannier.cli.selection import root_cwd
+from pannier.core.typed import Any
 from pannier.ops.table_diff import TableDiff, TableDiffOptions, TableDiffReport, table_diff
 from pannier.project.sides import Range
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 
 from pannier.cli.context import Context, Options
 from pannier.cli.selection import root_cwd
+from pannier.core.path import relative
 from pannier.ops.freeze import FreezeOptions, freeze
 
 
@@ -21,5 +22,6 @@ def set_frozen(ctx: Context, opts: Options, *, frozen: bool) -> int:
     options = FreezeOptions(cwd=root_cwd(ctx), frozen=frozen)
     for named in freeze(ctx.project, opts.targets, options):
         if named.name:
-            ctx.ui.write(f"Modifying stage '{named.name}' in '{named.shown}'")
+            file = relative(named.stages[0].file, options.cwd)
+            ctx.ui.write(f"Modifying stage '{named.name}' in '{file}'")
     return 0

@@ -75,7 +75,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(ctx: Context, opts: Options) -> int:
     if opts.undo:
-        return _undo(ctx)
+        return _undo(ctx, opts)
     if opts.now and not opts.dry and not _has_scope(opts):
         return _empty(ctx, opts)
     _check(opts)
@@ -199,9 +199,15 @@ def _tell_trash(ctx: Context, report: GcReport, *, now: bool) -> None:
         )
 
 
-def _undo(ctx: Context) -> int:
-    report = undo(ctx.project, ctx.wait_for_lock, ctx.ui.progress)
-    ctx.ui.write(f"Brought back {_objects(report.restored)}.")
+def _undo(ctx: Context, opts: Options) -> int:
+    if opts.cloud:
+        raise PannierError(
+            "`--undo` brings objects back into the cache: a remote has no trash",
+            hint=f"'{ctx.program} gc --undo', then '{ctx.program} push' sends what is in use",
+        )
+    report = undo(ctx.project, ctx.wait_for_lock, ctx.ui.progress, dry=opts.dry)
+    said = "Would bring back" if opts.dry else "Brought back"
+    ctx.ui.write(f"{said} {_objects(report.restored)}.")
     if report.there:
         ctx.ui.write(f"{_objects(report.there)} had come back already.")
     return 0

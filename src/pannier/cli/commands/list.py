@@ -63,7 +63,7 @@ def run(ctx: Context, opts: Options) -> int:
     if opts.json:
         ctx.ui.write(_json(listing.rows))
     elif listing.rows:
-        ctx.ui.write("\n".join(_lines(listing, opts, colours)))
+        ctx.ui.write("\n".join(lines_of(listing, opts, colours)))
     return 0
 
 
@@ -90,7 +90,8 @@ def _json(rows: list[Row]) -> str:
     )
 
 
-def _lines(listing: Listing, opts: Options, colours: NameColours | None) -> list[str]:
+def lines_of(listing: Listing, opts: Options, colours: NameColours | None) -> list[str]:
+    """A listing as it is printed. opts: `size`, `show_hash`: which columns it has."""
     rows = listing.rows
     if colours is None:
         names = [row[0] for row in rows]

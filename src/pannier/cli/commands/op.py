@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from argparse import ArgumentParser
-from typing import Any
 
+from pannier.cli.amounts import positive
 from pannier.cli.args import add_group
 from pannier.cli.changes import joined
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import positive
+from pannier.core.typed import Any
 from pannier.ops.op_log import Logged, op_log
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

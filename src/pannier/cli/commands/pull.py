@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from pannier.cli.amounts import add_rate
 from pannier.cli.changes import changed_lines, counted, joined, totals
 from pannier.cli.context import Context, Options
 from pannier.cli.selection import (
@@ -13,7 +14,9 @@ from pannier.cli.selection import (
     add_targets,
     target_options,
 )
+from pannier.cli.table import FETCH_IMPORTS, load
 from pannier.cli.transfers import add_run_cache, sync_options, tell_missing, telling_failures
+from pannier.core.path import relative
 from pannier.ops.checkout import CheckoutOptions, checkout, raise_if_failed
 from pannier.ops.sync import fetch
 
@@ -23,6 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_revisions(parser)
     add_expansion(parser)
     add_run_cache(parser)
+    add_rate(parser)
     parser.add_argument("--glob", action="store_true", help="Targets are shell patterns.")
     parser.add_argument(
         "-f", "--force", action="store_true", help="Overwrite unsaved changes without asking."
@@ -36,16 +40,25 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(ctx: Context, opts: Options) -> int:
     with telling_failures(ctx):
         fetched = fetch(ctx.project, opts.targets, sync_options(ctx, opts), ctx.ui.progress)
+        sources = None
+        if fetched.imports:
+            sources = load(FETCH_IMPORTS).bring(ctx, opts, fetched, place=True)
     if not opts.allow_missing:
         tell_missing(ctx, fetched)
     options = CheckoutOptions(
         targets=target_options(ctx, opts), force=opts.force, allow_missing=opts.allow_missing
     )
     report = checkout(ctx.project, opts.targets, options, ctx.confirm, ctx.ui.progress)
+    for path, count in sources.placed if sources is not None else ():
+        report.added.append(relative(path, options.targets.cwd))
+        report.files_added += count
+    report.added.sort()
     for line in changed_lines(report):
         ctx.ui.write(line)
     parts = [f"{counted(fetched.transferred)} fetched"] if fetched.transferred else []
     parts += totals(report)
     raise_if_failed(report, options, fetched=True)
+    if sources is not None and sources.failed and not opts.allow_missing:
+        raise sources.failed[0][1]
     ctx.ui.write(joined(parts) or "Everything is up to date.")
     return 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from pannier.cli.amounts import add_rate, positive
 from pannier.cli.args import add_group
 from pannier.cli.context import Context, Options
 from pannier.cli.levels import place_of, warn_of_secret
 from pannier.cli.render import tabbed
-from pannier.cli.table import REMOTE_VERIFY
+from pannier.cli.table import REMOTE_SYNC, REMOTE_VERIFY
 from pannier.cli.verify_options import add_verify, run_in_project
 from pannier.ops import settings_edit
 from pannier.project.config_files import dvc_dir_of, read_level
@@ -53,6 +54,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_verify(verify)
 
+    sync = add("sync", "Copy what one data remote has and another lacks.", _sync, link=False)
+    sync.add_argument("source", help="Remote to copy from.")
+    sync.add_argument("target", help="Remote to copy to.")
+    sync.add_argument(
+        "-j", "--jobs", type=positive, metavar="<number>", help="Requests in flight at once."
+    )
+    add_rate(sync)
+
 
 def run(ctx: Context, opts: Options) -> int:
     raise LookupError("every line of `remote` names a sub-command with a function of its own")
@@ -60,6 +69,10 @@ def run(ctx: Context, opts: Options) -> int:
 
 def _verify(ctx: Context, opts: Options) -> int:
     return run_in_project(ctx, opts, REMOTE_VERIFY)
+
+
+def _sync(ctx: Context, opts: Options) -> int:
+    return run_in_project(ctx, opts, REMOTE_SYNC)
 
 
 def _add(ctx: Context, opts: Options) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from pannier.cli.amounts import positive
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import positive, root_cwd
+from pannier.cli.selection import root_cwd
 from pannier.ops.undo import UndoOptions, named, undo
 
 DESCRIPTION = (

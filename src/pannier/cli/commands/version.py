@@ -26,6 +26,11 @@ def run(ctx: Context, opts: Options) -> int:
     ]
     lines += ["Supports:", ",\n".join(transports)] if transports else ["Supports: local"]
     lines += ["Config:", f"\tGlobal: {found.global_dir}", f"\tSystem: {found.system_dir}"]
+    if found.mirrors.count:
+        count = f"{found.mirrors.count} repositor{'y' if found.mirrors.count == 1 else 'ies'}"
+        lines.append(
+            f"Mirrors: {count}, {found.mirrors.size_bytes:,} bytes, in {found.mirrors.folder}"
+        )
     dvc_dir = dvc_dir_of(ctx.cwd)
     if dvc_dir is not None:
         settings = load_settings(dvc_dir)

@@ -7,7 +7,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
 
 from pannier.core.errors import (
     AccessDenied,
@@ -16,14 +15,24 @@ from pannier.core.errors import (
     TransportError,
     Unreachable,
 )
+from pannier.core.typed import NoReturn
 from pannier.disk import fsio
 from pannier.disk.pool import cpu_count
-from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
+from pannier.disk.reading import is_no_file, read_regular
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Entry, OnBytes, Result
 from pannier.store.transports import local_staging
 from pannier.store.transports.local_copies import Copies, bad_key, is_bad
 from pannier.store.transports.local_staging import Staging
 
-_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_NO_FILE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENXIO,
+)
 _NO_RIGHT = (errno.EACCES, errno.EPERM)
 _GONE = (
     errno.ESTALE,
@@ -74,8 +83,18 @@ class LocalTransport:
     def read(self, key: str) -> bytes:
         path = self._path(key)
         try:
+            return read_regular(path)
+        except OSError as error:
+            if is_no_file(error):
+                raise NotThere(f"'{path}' is no regular file") from None
+            self._fail(error, path)
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        path = self._path(key)
+        try:
             with open(path, "rb") as file:
-                return file.read()
+                file.seek(start)
+                return file.read(end - start)
         except OSError as error:
             self._fail(error, path)
 

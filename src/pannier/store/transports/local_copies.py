@@ -13,9 +13,10 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from operator import length_hint
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from pannier.core.errors import CorruptObject, PannierError, TransportError
+from pannier.core.typed import TypeAlias
 from pannier.disk import copying, faults, placing
 from pannier.disk.pool import BATCH, Pool, cpu_count
 from pannier.store.transport import OnBytes, Result

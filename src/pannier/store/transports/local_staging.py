@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 
 from pannier.core.digest import MD5
 from pannier.disk import fsio, trees
@@ -41,10 +40,10 @@ class Staging:
         with self._lock:
             if self._barrier is None:
                 self._make_folder(self._parent)
-                _sweep(self._parent)
                 self._barrier = fsio.Barrier(self._parent)
                 self._folder = f"{self._parent}/{NAME}{os.getpid()}-{os.urandom(4).hex()}"
                 fsio.make_dir(self._folder)
+                _sweep(self._parent, os.stat(self._folder).st_mtime)
             return self._folder
 
     def reserve(self, count: int) -> int:
@@ -117,9 +116,12 @@ class Staging:
                     trees.remove_tree(self._folder)
 
 
-def _sweep(parent: str) -> None:
-    """Removes what dead runs left behind: a run at work has written something since."""
-    oldest = time.time() - _STALE_S
+def _sweep(parent: str, now_s: float) -> None:
+    """Removes what dead runs left behind: a run at work has written something since.
+
+    now_s: the time where the folder lies: our own clock may be years ahead of another machine's.
+    """
+    oldest = now_s - _STALE_S
     for entry in os.scandir(parent):
         if not entry.name.startswith(NAME):
             continue

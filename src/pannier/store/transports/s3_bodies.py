@@ -9,9 +9,9 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from pannier.core.errors import CorruptObject, FileChanged, Unreachable
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.store.transport import OnBytes
 from pannier.store.transports.threads import Stopped

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass, field, replace
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transports.options import protected_path, seconds, verify_of
 from pannier.store.transports.s3_aws_files import AwsFiles, Keys, read_sections
 
 _GRANTS = {
@@ -93,7 +94,6 @@ def read_options(config: RemoteConfig) -> Options:
             f"remote '{config.name}' has only one of 'access_key_id' and 'secret_access_key'"
         )
     keys = Keys(key_id, secret, config.get("session_token")) if key_id and secret else None
-    verify = _verify_of(config)
     customer_key = _customer_key_of(config)
     return Options(
         name=config.name,
@@ -103,26 +103,18 @@ def read_options(config: RemoteConfig) -> Options:
         region=config.get("region"),
         profile=config.get("profile"),
         keys=keys,
-        credentials_file=config.own_file("credentialpath"),
-        config_file=config.own_file("configpath"),
+        credentials_file=protected_path(config, "credentialpath"),
+        config_file=protected_path(config, "configpath"),
         use_ssl=config.flag("use_ssl", True),
-        verify=verify,
+        verify=verify_of(config),
         anonymous=config.flag("allow_anonymous_login"),
         sse=_encryption_of(config, customer_key),
         sse_kms_key_id=config.get("sse_kms_key_id"),
         sse_customer_key=customer_key,
-        read_timeout_s=_seconds(config, "read_timeout", _READ_TIMEOUT_S),
-        connect_timeout_s=_seconds(config, "connect_timeout", _CONNECT_TIMEOUT_S),
+        read_timeout_s=seconds(config, "read_timeout", _READ_TIMEOUT_S),
+        connect_timeout_s=seconds(config, "connect_timeout", _CONNECT_TIMEOUT_S),
         access=_access_of(config),
     )
-
-
-def _verify_of(config: RemoteConfig) -> bool | str | None:
-    value = config.get("ssl_verify")
-    if value is None:
-        return None
-    word = str(value).strip().lower()
-    return word == "true" if word in ("true", "false") else config.own_file("ssl_verify")
 
 
 def _customer_key_of(config: RemoteConfig) -> str | None:
@@ -162,19 +154,6 @@ def _access_of(config: RemoteConfig) -> dict[str, str]:
     if acl and grants:
         raise ConfigError("`acl` and `grant_*` AWS S3 config options are mutually exclusive")
     return {"ACL": acl} if acl else grants
-
-
-def _seconds(config: RemoteConfig, option: str, default: int) -> int:
-    value = config.get(option)
-    if value is None:
-        return default
-    try:
-        seconds = int(value)
-    except ValueError:
-        seconds = 0
-    if seconds <= 0:
-        raise ConfigError(f"'{option}' must be a whole number of seconds, it is '{value}'")
-    return seconds
 
 
 # -- the rest of the machine ----

@@ -7,10 +7,10 @@ here is called while a plain key pair will do.
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
 from urllib.parse import urlsplit
 
 from pannier.core.errors import AccessDenied, ConfigError, PannierError, TransportError, Unreachable
+from pannier.core.typed import Any
 from pannier.store.transports.s3_aws_files import Keys
 from pannier.store.transports.s3_config import Settings
 from pannier.store.transports.s3_errors import Place, from_answer

@@ -69,14 +69,20 @@ def explain(error: BaseException, place: Place, key: str) -> PannierError:
     """The error of the contract for what obstore raised while it worked on a key."""
     if isinstance(error, PannierError):
         return error
+    status, code, message = answer_in(error)
+    if status or code:
+        return from_answer(status, code, message, place, key)
+    return on_the_way(str(error), place)
+
+
+def answer_in(error: BaseException) -> tuple[int, str, str]:
+    """(status, code, message) of the server's answer that obstore put into an error; 0 and ""
+    where there was none."""
     text = str(error)
-    code = _first(_CODE, text)
     status = int(_first(_STATUS, text) or 0)
     if not status and isinstance(error, FileNotFoundError):
         status = 404
-    if status or code:
-        return from_answer(status, code, _first(_MESSAGE, text), place, key)
-    return _on_the_way(text, place)
+    return status, _first(_CODE, text), _first(_MESSAGE, text)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
@@ -95,11 +101,17 @@ def from_answer(status: int, code: str, message: str, place: Place, key: str) ->
     if code in _WRONG_REGION or status in (301, 307):
         return wrong_region(place)
     if code in _OVERLOAD or status in (408, 429) or status >= 500:
-        error = TransportError(
-            f"{place.server} cannot answer now ({status} {code})".replace(" )", ")")
-        )
-        error.temporary = True
-        return error
+        return busy(status, code, place)
+    return refused(status, code, message, place, key)
+
+
+def busy(status: int, code: str, place: Place) -> TransportError:
+    error = TransportError(f"{place.server} cannot answer now ({status} {code})".replace(" )", ")"))
+    error.temporary = True
+    return error
+
+
+def refused(status: int, code: str, message: str, place: Place, key: str) -> TransportError:
     said = f": {message}" if message and not any(s in message for s in place.secrets) else ""
     return TransportError(
         f"{place.server} refused a request about '{key}' ({status} {code or 'no reason'}){said}"
@@ -160,7 +172,7 @@ def not_s3(place: Place) -> TransportError:
     )
 
 
-def _on_the_way(text: str, place: Place) -> TransportError:
+def on_the_way(text: str, place: Place) -> TransportError:
     """No answer at all, or half of one."""
     if "BareRedirect" in text:
         return wrong_region(place)
@@ -171,7 +183,7 @@ def _on_the_way(text: str, place: Place) -> TransportError:
         )
     if "dns error" in text or "failed to lookup" in text:
         return Unreachable(
-            f"no such host: {place.server}", hint="check the network and the 'endpointurl'"
+            f"no such host: {place.server}", hint="check the network and the remote's settings"
         )
     if "TimedOut" in text or "kind: Timeout" in text or "deadline has elapsed" in text:
         return Unreachable(f"{place.server} did not answer in time")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
 
+from pannier.core.typed import Any
 from pannier.store.transports.s3_odd_keys import is_odd
 from pannier.store.transports.threads import Team
 

@@ -13,9 +13,9 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from pannier.core.errors import CorruptObject, TransportError
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.disk.hashing import md5_of_fd
 from pannier.store.transport import OnBytes
@@ -66,6 +66,15 @@ class OddKeys:
 
     def read(self, key: str) -> bytes:
         answer = self._client.get_object(Bucket=self._bucket, Key=key, **self._customer)
+        data: bytes = answer["Body"].read()
+        return data
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        if start >= min(end, self.size_of(key)):
+            return b""
+        answer = self._client.get_object(
+            Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}", **self._customer
+        )
         data: bytes = answer["Body"].read()
         return data
 

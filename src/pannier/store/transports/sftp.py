@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
+from pannier.core.typed import Any, TypeAlias
 from pannier.store.transports.sftp_answers import (
     VERSION,
     Attrs,

@@ -13,10 +13,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from queue import SimpleQueue
-from typing import Any, TypeAlias
 
 from pannier.core.errors import CorruptObject, PannierError, TransportError
-from pannier.store.transport import Entry, OnBytes, RemoteConfig, Result
+from pannier.core.typed import Any, TypeAlias
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transport import Entry, OnBytes, Result
 from pannier.store.transports.ssh_files import Files
 from pannier.store.transports.ssh_link import Link
 from pannier.store.transports.ssh_options import read_options

@@ -11,8 +11,8 @@ import contextlib
 import stat
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
+from pannier.core.typed import Any
 from pannier.store.transports.s3_bodies import Parts
 from pannier.store.transports.sftp import READ, Session
 from pannier.store.transports.sftp_answers import NO_SUCH_FILE, Refused

@@ -12,10 +12,11 @@ import asyncio
 import contextlib
 import os
 import socket
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pannier.core.errors import AccessDenied, ConfigError, PannierError, TransportError, Unreachable
 from pannier.core.record import dataclass, field
+from pannier.core.typed import Any
 from pannier.store.transports.sftp import Lost, Session
 from pannier.store.transports.ssh_options import CONNECT_TIMEOUT_S, Options
 

@@ -13,9 +13,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pannier.core.errors import PannierError, TransportError, Unreachable
+from pannier.core.typed import Any
 from pannier.store.transports.sftp import Session
 from pannier.store.transports.ssh_connect import Connection, Secrets, connect
 from pannier.store.transports.ssh_options import Options

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass, field
-from pannier.store.transport import RemoteConfig
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.transports.options import protected_path
 
 CONNECT_TIMEOUT_S = 60
 
@@ -67,7 +68,7 @@ def read_options(config: RemoteConfig) -> Options:
     if user is not None and _BAD_IN_USER.search(user):
         raise ConfigError(f"the user of remote '{config.name}' is no name that a server can know")
     password = config.get("password") or (unquote(url.password) if url.password else None)
-    keyfile = config.own_file("keyfile")
+    keyfile = protected_path(config, "keyfile")
     gss = config.flag("gss_auth") if config.get("gss_auth") is not None else None
     return Options(
         name=config.name,

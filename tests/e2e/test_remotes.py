@@ -1,0 +1,149 @@
+"""Each kind of remote on the main road, with real DVC taking over in both directions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.servers import apache, nginx
+from tests.servers.apache import Apache
+from tests.servers.azurite import Azurite
+from tests.servers.nginx import Nginx
+from tests.support.oracle import Oracle
+from tests.support.programs import Program, Runner, git
+from tests.support.project import Project, make_project
+
+FILES = {"data/a.txt": "a", "data/sub/b.txt": "b" * 3_000_000, "data/ü c": "", "one.csv": "x,y\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Far:
+    """A remote as the project names it. private: options that stay out of Git."""
+
+    url: str
+    options: dict[str, str]
+    private: dict[str, str]
+
+
+@pytest.fixture
+def webdav(dav_server: Apache, tmp_path: Path) -> Far:
+    (dav_server.root / tmp_path.name / "remote").mkdir(parents=True)  # real DVC makes it not
+    url = f"{dav_server.endpoint}/{tmp_path.name}/remote".replace("http", "webdav")
+    return Far(url, {"user": apache.USER}, {"password": apache.PASSWORD})
+
+
+@pytest.fixture
+def http(web_server: Nginx, tmp_path: Path) -> Far:
+    options = {"method": "PUT", "auth": "basic", "user": nginx.USER}
+    return Far(f"{web_server.endpoint}/{tmp_path.name}", options, {"password": nginx.PASSWORD})
+
+
+@pytest.fixture
+def azure(azure_server: Azurite) -> Far:
+    container = azure_server.make_container()
+    return Far(
+        f"azure://{container}/some/where",
+        {},
+        {"connection_string": azure_server.connection_string},
+    )
+
+
+KINDS = {"azure": "azure", "webdav": "dav", "http": "web"}
+"""Each with the server that its tests share."""
+
+
+@pytest.fixture(
+    params=[pytest.param(k, marks=pytest.mark.xdist_group(g)) for k, g in KINDS.items()]
+)
+def far(request: pytest.FixtureRequest) -> Far:
+    found: Far = request.getfixturevalue(request.param)
+    return found
+
+
+def name_remote(project: Project, far: Far) -> None:
+    project.dvc("remote", "add", "-d", "far", far.url)
+    for option, value in far.options.items():
+        project.dvc("remote", "modify", "far", option, value)
+
+
+def keep_secrets(project: Project, far: Far) -> None:
+    for option, value in far.private.items():
+        project.dvc("remote", "modify", "--local", "far", option, value)
+
+
+@pytest.fixture
+def begin(tmp_path: Path, far: Far) -> Callable[[Runner], Project]:
+    """A project of one program with data and a remote, all of it committed."""
+
+    def make(program: Runner) -> Project:
+        project = make_project(tmp_path / "first", program)
+        for path, text in FILES.items():
+            project.write(path, text)
+        project.dvc("add", "data", "one.csv")
+        name_remote(project, far)
+        keep_secrets(project, far)
+        project.commit_all()
+        return project
+
+    return make
+
+
+def clone(project: Project, program: Runner, far: Far) -> Project:
+    root = project.root.parent / "second"
+    git("clone", "-q", str(project.root), str(root), cwd=project.root)
+    made = Project(root, program)
+    keep_secrets(made, far)
+    return made
+
+
+def data_of(project: Project) -> dict[str, bytes]:
+    return {path: (project.root / path).read_bytes() for path in FILES}
+
+
+def test_what_one_pushes_the_other_pulls(
+    begin: Callable[[Runner], Project], far: Far, dvc: Program
+) -> None:
+    first = begin(dvc)
+
+    cloudy = first.dvc("status", "-c").stdout
+    pushed = first.dvc("push").stdout
+    again = first.dvc("push").stdout
+    second = clone(first, dvc, far)
+    missing = second.dvc("status", "-c", "--json").stdout
+    pulled = second.dvc("pull").stdout
+
+    assert "new:" in cloudy
+    assert "5 files pushed\n" == pushed
+    assert "Everything is up to date.\n" == again
+    assert "missing" not in missing
+    assert "deleted" in missing
+    assert pulled.endswith("4 files fetched and 4 files added\n")
+    assert data_of(first) == data_of(second)
+    assert "Cache and remote 'far' are in sync.\n" == second.dvc("status", "-c").stdout
+
+
+@pytest.mark.parametrize("start", ["ours", "DVC"])
+def test_real_dvc_and_we_share_a_remote(
+    begin: Callable[[Runner], Project], far: Far, dvc: Program, oracle: Oracle, start: str
+) -> None:
+    mine, yours = (dvc, oracle) if start == "ours" else (oracle, dvc)
+    first = begin(mine)
+    first.dvc("push")
+    second = clone(first, yours, far)
+
+    second.dvc("pull")
+
+    assert data_of(first) == data_of(second)
+    assert "in sync" in second.dvc("status", "-c").stdout
+
+    second.write("data/new", "new")
+    second.dvc("add", "data")
+    second.dvc("push")
+    shutil.copy(second.root / "data.dvc", first.root / "data.dvc")
+    first.dvc("pull")
+
+    assert b"new" == (first.root / "data/new").read_bytes()
