@@ -290,3 +290,22 @@ def only_error(results: Iterable[Result]) -> PannierError:
         return error
     assert isinstance(result.error, PannierError)
     return result.error
+
+
+def refusals(transport: Transport, folder: Path, key: str) -> list[object]:
+    """What each call says of a key that cannot be one."""
+    (folder / "x").write_bytes(b"x")
+    (up,) = transport.upload_many([(f"{folder}/x", key, "")], 1, nothing)
+    (down,) = transport.download_many([(key, f"{folder}/y", "")], 1, nothing)
+    assert ["x"] == [path.name for path in folder.iterdir()]
+    return [
+        up.error,
+        down.error,
+        failure(lambda: transport.read(key)),
+        failure(lambda: transport.stat(key)),
+        failure(lambda: transport.write(key, b"")),
+        failure(lambda: transport.delete(key)),
+    ]
+
+
+KEYS_OUTSIDE = ("", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/.", "..", "a\0b", "a/", "/")

@@ -28,7 +28,16 @@ from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry
 from pannier.store.transports.ssh_options import read_options
-from tests.contract.places import SshFolder, errors, every_call, failure, nothing
+from tests.contract.places import (
+    KEYS_OUTSIDE,
+    SshFolder,
+    errors,
+    every_call,
+    failure,
+    nothing,
+    refusals,
+)
+from tests.servers.password_ssh import PASSWORD, PasswordSsh
 from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd, make_key
 from tests.support.wanted import is_wanted
@@ -169,7 +178,8 @@ def test_a_server_whose_key_is_another_is_refused(
 def test_known_hosts_may_be_hashed_and_lie_elsewhere(place: SshFolder, clean_machine: Path) -> None:
     known = clean_machine / ".ssh" / "known_hosts"
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", known], check=True, capture_output=True)
-    known.rename(clean_machine / "elsewhere")
+    (clean_machine / "elsewhere").write_text("no key\n@what host x\n" + known.read_text())
+    known.unlink()
     settings(clean_machine, "Host *\n  UserKnownHostsFile ~/elsewhere\n")
 
     assert place.transport().stat("a") is None
@@ -208,6 +218,40 @@ def test_a_password_that_is_wrong_is_said_once_and_shown_nowhere(
 
     assert SECRET not in "".join(shown) + caplog.text
     assert 7 >= place.server.log.count("Failed password") - before
+
+
+@pytest.mark.parametrize("questions", [False, True])
+def test_a_password_opens_a_server_of_another_maker(
+    clean_machine: Path, tmp_path: Path, local: Path, questions: bool
+) -> None:
+    data = os.urandom(3 * MIB)
+    (local / "x").write_bytes(data)
+    with closing(PasswordSsh(questions=questions)) as server:
+        server.let_in(clean_machine)
+        url = server.url(tmp_path / "far")
+        with closing(open_transport(RemoteConfig("r", url, {"password": PASSWORD}))) as transport:
+            done = list(transport.upload_many([(f"{local}/x", "a/b", "")], 4, nothing))
+            transport.flush()
+            assert {} == errors(done)
+            assert data == transport.read("a/b")
+            assert [Entry("a/b", len(data))] == list(transport.list(""))
+        wrong = open_transport(RemoteConfig("r", url, {"password": "another"}))
+        assert isinstance(failure(lambda: wrong.stat("a/b")), AccessDenied)
+
+
+def test_a_password_that_was_refused_is_not_tried_again(
+    place: SshFolder, clean_machine: Path
+) -> None:
+    """Servers count wrong passwords, and shut out who has too many."""
+    (clean_machine / ".ssh" / "id_ed25519").unlink()
+    transport = open_transport(RemoteConfig("far", place.config.url, {"password": SECRET}))
+    before = place.server.log.count("Failed password")
+
+    until = time.monotonic() + 0.5  # longer than any pause between attempts
+    while time.monotonic() < until:
+        assert isinstance(failure(lambda: transport.stat("a")), AccessDenied)
+
+    assert 1 == place.server.log.count("Failed password") - before
 
 
 def test_a_key_file_of_the_settings_is_used(place: SshFolder, clean_machine: Path) -> None:
@@ -409,8 +453,17 @@ def test_a_server_that_falls_silent_is_given_up(
     assert "broke off" in str(error)
 
 
-@pytest.mark.parametrize("gently", [False, True])
-@pytest.mark.parametrize("cut_after", [1_000, 200_000, 8 * MIB])
+@pytest.mark.parametrize(
+    ("cut_after", "gently"),
+    [
+        (1_000, False),
+        (200_000, True),
+        (8 * MIB, False),
+        pytest.param(1_000, True, marks=pytest.mark.long),
+        pytest.param(200_000, False, marks=pytest.mark.long),
+        pytest.param(8 * MIB, True, marks=pytest.mark.long),
+    ],
+)
 def test_a_connection_that_breaks_off_publishes_nothing(
     place: SshFolder,
     fault_proxy: Proxied,
@@ -495,7 +548,7 @@ else:
 """
 
 
-@pytest.mark.parametrize("call", ["stat", "list", "upload"])
+@pytest.mark.parametrize("call", ["stat", pytest.param("list", marks=pytest.mark.long), "upload"])
 def test_ctrl_c_ends_a_wait_for_a_silent_server(
     place: SshFolder, fault_proxy: Proxied, clean_machine: Path, call: str
 ) -> None:
@@ -549,6 +602,27 @@ def test_a_server_that_allows_one_session_gets_one(
 
     assert {} == errors(place.transport().upload_many(items, 128, nothing))
     assert 256 == len(place.keys())
+
+
+def test_a_server_without_requests_of_openssh_is_written_and_read(
+    other_server: Callable[..., SshFolder], local: Path
+) -> None:
+    """The whole contract is tried on it in `make test-long`."""
+    place = other_server(sftp="internal-sftp -P posix-rename,fsync,statvfs,limits,hardlink")
+    for name, data in (("x", b"1" * 100_000), ("y", os.urandom(3 * MIB))):
+        (local / name).write_bytes(data)
+    transport = place.transport()
+
+    for name in ("x", "y"):  # the second replaces the first
+        items = [(f"{local}/{name}", "a/b", ""), (f"{local}/{name}", f"a/{name}", "")]
+        assert {} == errors(transport.upload_many(items, 4, nothing))
+    transport.flush()
+    down = list(transport.download_many([("a/b", f"{local}/back", "")], 1, nothing))
+    transport.close()
+
+    assert {} == errors(down)
+    assert (local / "y").read_bytes() == (local / "back").read_bytes()
+    assert {"a/b", "a/x", "a/y"} == place.keys()
 
 
 @pytest.mark.parametrize(
@@ -688,6 +762,7 @@ def test_what_a_dead_run_left_is_swept_when_it_is_old(place: SshFolder) -> None:
     day_ago = time.time() - 25 * 3600
     for name in ("tmp-pannier-old", "tmp-pannier-busy", "tmp-pannier-new", "aa"):
         place.plant(f"files/md5/{name}/1", b"x")
+    (place.root / "files/md5/tmp-pannier-empty").mkdir()
     folders = {path.name: path for path in (place.root / "files/md5").iterdir()}
     os.utime(folders["tmp-pannier-old"] / "1", (day_ago, day_ago))
     for name in ("tmp-pannier-old", "tmp-pannier-busy", "aa"):
@@ -697,7 +772,8 @@ def test_what_a_dead_run_left_is_swept_when_it_is_old(place: SshFolder) -> None:
         transport.write("files/md5/bb/1", b"x")
 
     left = {path.name for path in (place.root / "files/md5").iterdir()}
-    assert {"tmp-pannier-busy", "tmp-pannier-new", "aa", "bb"} == left
+    kept = {f"tmp-pannier-{name}" for name in ("busy", "new", "empty")}
+    assert kept | {"aa", "bb"} == left
 
 
 def test_staged_files_are_no_keys(place: SshFolder) -> None:
@@ -709,21 +785,13 @@ def test_staged_files_are_no_keys(place: SshFolder) -> None:
     assert isinstance(failure(lambda: transport.read("files/md5/tmp-pannier-x/1")), TransportError)
 
 
-@pytest.mark.parametrize(
-    "key", ["", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/.", "..", "a\0b", "a/", "/"]
-)
+@pytest.mark.parametrize("key", KEYS_OUTSIDE)
 def test_a_key_never_leads_out_of_the_folder(place: SshFolder, local: Path, key: str) -> None:
     transport = place.transport()
-    (local / "x").write_bytes(b"x")
-    (up,) = transport.upload_many([(f"{local}/x", key, "")], 1, nothing)
-    (down,) = transport.download_many([(key, f"{local}/y", "")], 1, nothing)
-    found = [up.error, down.error]
-    found += [failure(lambda: transport.read(key)), failure(lambda: transport.stat(key))]
-    found += [failure(lambda: transport.write(key, b"")), failure(lambda: transport.delete(key))]
+    found = refusals(transport, local, key)
 
     assert {TransportError} == {type(error) for error in found}
     assert set() == place.keys()
-    assert ["x"] == [path.name for path in local.iterdir()]
 
 
 def test_a_link_at_the_server_is_what_it_leads_to(place: SshFolder) -> None:
@@ -755,6 +823,35 @@ def test_bytes_are_flushed_before_they_get_their_name_and_folders_after(
     assert ["write", "fsync", "posix-rename"] == kinds[:3]
     assert {"fsync"} == set(kinds[3:])
     assert 3 <= len(kinds[3:])
+
+
+def requests(log: Path) -> int:
+    """How many a server wrote of at its finest."""
+    return len(set(re.findall(r"request (\d+): ", log.read_text())))
+
+
+def test_a_small_file_costs_few_requests(
+    other_server: Callable[..., SshFolder], local: Path
+) -> None:
+    log = local / "log"
+    place = other_server(sftp=f"/usr/lib/openssh/sftp-server -e -l DEBUG3 2>>{log}")
+    (local / "x").write_bytes(os.urandom(10_000))
+    keys = [f"files/md5/aa/{number}" for number in range(50)]
+    with closing(place.transport()) as transport:
+        transport.write("files/md5/aa/first", b"")
+        log.write_text("")
+        list(transport.upload_many([(f"{local}/x", key, "") for key in keys], 8, nothing))
+        up = requests(log)
+        log.write_text("")
+        list(
+            transport.download_many(
+                [(key, f"{local}/{n}", "") for n, key in enumerate(keys)], 8, nothing
+            )
+        )
+        down = requests(log)
+
+    assert 5 * 50 == up  # open, write, fsync, close, rename
+    assert 4 * 50 >= down  # open, fstat, read, close
 
 
 def test_several_small_files_share_one_connection(

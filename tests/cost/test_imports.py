@@ -20,6 +20,7 @@ finally:
     os.write(2, b"\\n" + json.dumps(sorted(set(sys.modules) - before)).encode())
 """
 HEAVY = {
+    "asyncssh",
     "asyncio",
     "botocore",
     "duckdb",

@@ -44,7 +44,7 @@ def far(ssh_server: Sshd, tmp_path: Path, clean_machine: Path) -> Path:
 @pytest.fixture
 def sender(project: Project, ssh_server: Sshd, far: Path) -> Project:
     """A project with a folder and a file, committed, and the remote set."""
-    for number in range(60):
+    for number in range(30):
         project.write(f"data/{number % 7}/{number}", os.urandom(1000 + number))
     project.write("model", os.urandom(3 << 20))
     project.write("empty", "")
@@ -52,6 +52,17 @@ def sender(project: Project, ssh_server: Sshd, far: Path) -> Project:
     project.dvc("remote", "add", "-q", "-d", "lab", ssh_server.url(far))
     project.commit_all()
     return project
+
+
+@pytest.fixture
+def bad_network(
+    ssh_server: Sshd, fault_proxy: Proxied, clean_machine: Path, far: Path
+) -> tuple[FaultProxy, str]:
+    """A proxy before the server, and the remote's URL through it."""
+    proxy = fault_proxy(ssh_server.endpoint)
+    port = int(proxy.endpoint.rpartition(":")[2])
+    ssh_server.let_in(clean_machine, port)
+    return proxy, ssh_server.url(far, port)
 
 
 def receiver(sender: Project, program: Program | Oracle, name: str) -> Project:
@@ -87,12 +98,12 @@ def test_data_goes_through_an_ssh_server(sender: Project, far: Path, dvc: Progra
     checked = there.dvc("status", "-c")
     verified = there.dvc("remote", "verify", "--json")
 
-    assert "63 files pushed\n" == pushed.stdout
+    assert "33 files pushed\n" == pushed.stdout
     assert "Everything is up to date.\n" == again.stdout
-    assert "63 files fetched and 62 files added" == pulled.lines[-1]
+    assert "33 files fetched and 32 files added" == pulled.lines[-1]
     assert data_of(sender) == data_of(there)
     assert "Cache and remote 'lab' are in sync.\n" == checked.stdout
-    assert (63, 63, True) == tuple(verified.json[key] for key in ("total", "checked", "clean"))
+    assert (33, 33, True) == tuple(verified.json[key] for key in ("total", "checked", "clean"))
     assert [] == wrong(far)
     assert [] == list(far.glob("files/md5/tmp-*"))
 
@@ -154,8 +165,8 @@ def test_real_dvc_connects_to_a_server_that_it_does_not_know(
     assert is_wanted("ssh-host-keys")
     (clean_machine / ".ssh/known_hosts").unlink()
 
-    ours = sender.dvc("push", check=False)
-    theirs = Project(sender.root, oracle).dvc("push")
+    ours = sender.dvc("push", "empty.dvc", check=False)
+    theirs = Project(sender.root, oracle).dvc("push", "empty.dvc")
 
     assert 1 == ours.rc
     assert "the host key of 127.0.0.1:" in ours.stderr
@@ -175,6 +186,17 @@ def test_a_wrong_key_is_one_sentence(sender: Project, clean_machine: Path) -> No
     assert hint.startswith("Hint: see that 'ssh -p ")
 
 
+def test_a_wrong_password_is_shown_nowhere(sender: Project, clean_machine: Path) -> None:
+    (clean_machine / ".ssh/id_ed25519").unlink()
+    sender.dvc("remote", "modify", "--local", "lab", "password", SECRET)
+
+    done = sender.dvc("push", "-vv", check=False)
+
+    assert 1 == done.rc
+    assert "does not accept the password" in done.stderr
+    assert SECRET not in done.stdout + done.stderr
+
+
 def test_a_passphrase_is_asked_for_once_and_never_shown(
     sender: Project, ssh_server: Sshd, tmp_path: Path, dvc: Program, far: Path
 ) -> None:
@@ -190,24 +212,20 @@ def test_a_passphrase_is_asked_for_once_and_never_shown(
     assert 0 == rc, seen
     assert 1 == seen.count("Passphrase of")
     assert SECRET not in seen
-    assert "63 files pushed" in seen
+    assert "33 files pushed" in seen
     assert [] == wrong(far)
 
 
 @pytest.mark.parametrize("cut_after", sampled(3_000, 60_000, 1 << 20, 3 << 20, first=60_000))
 def test_a_network_that_breaks_off_publishes_nothing_wrong(
     sender: Project,
-    ssh_server: Sshd,
-    fault_proxy: Proxied,
-    clean_machine: Path,
+    bad_network: tuple[FaultProxy, str],
     far: Path,
     dvc: Program,
     cut_after: int,
 ) -> None:
-    proxy = fault_proxy(ssh_server.endpoint)
-    port = int(proxy.endpoint.rpartition(":")[2])
-    ssh_server.let_in(clean_machine, port)
-    sender.dvc("remote", "modify", "--local", "lab", "url", ssh_server.url(far, port))
+    proxy, url = bad_network
+    sender.dvc("remote", "modify", "--local", "lab", "url", url)
 
     proxy.cut_after(cut_after)
     cut = sender.dvc("push", check=False)
@@ -219,7 +237,7 @@ def test_a_network_that_breaks_off_publishes_nothing_wrong(
 
     sender.dvc("push")
     there = receiver(sender, dvc, "there")
-    there.dvc("remote", "modify", "--local", "lab", "url", ssh_server.url(far, port))
+    there.dvc("remote", "modify", "--local", "lab", "url", url)
     proxy.cut_after(cut_after)
     cut = there.dvc("pull", check=False)
     proxy.cut_after(None)
@@ -236,19 +254,14 @@ def test_a_network_that_breaks_off_publishes_nothing_wrong(
 @pytest.mark.parametrize("after_bytes", sampled(20_000, 200_000, 2_500_000, first=1_000_000))
 def test_a_push_that_is_killed_leaves_no_half_of_a_file(
     sender: Project,
-    ssh_server: Sshd,
-    fault_proxy: Proxied,
-    clean_machine: Path,
+    bad_network: tuple[FaultProxy, str],
     far: Path,
     dvc: Program,
     after_bytes: int,
 ) -> None:
     """The proxy tells when so much has gone to the server; then the whole program dies at once."""
-    assert is_wanted("ssh-half-file")
-    proxy = fault_proxy(ssh_server.endpoint)
-    port = int(proxy.endpoint.rpartition(":")[2])
-    ssh_server.let_in(clean_machine, port)
-    sender.dvc("remote", "modify", "--local", "lab", "url", ssh_server.url(far, port))
+    proxy, url = bad_network
+    sender.dvc("remote", "modify", "--local", "lab", "url", url)
     proxy.bytes_per_s = 8 << 20
     process = subprocess.Popen(
         [dvc.path, "push"], cwd=sender.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -268,4 +281,3 @@ def test_a_push_that_is_killed_leaves_no_half_of_a_file(
         path = sender.root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     sender.dvc("pull")
-    assert 0 == sender.dvc("remote", "verify").rc

@@ -27,6 +27,7 @@ DAMAGE, CUT = "tests/hostile/test_damage.py", "tests/hostile/test_cut_and_flippe
 HURT = "tests/crash/test_damaged.py"
 RACES = "tests/crash/test_races.py"
 RANGES, READING = "tests/unit/test_ranges.py", "tests/unit/test_reading.py"
+SSH = "tests/contract/test_ssh.py"
 
 MUTANTS = (
     # -- what a repository or a remote says (section 2) ----
@@ -482,5 +483,65 @@ MUTANTS = (
         'if name in ("", ".", "..") or "/" in name:',
         'if name == "":',
         f"{READING}::test_a_name_in_a_git_tree_that_is_a_path_is_refused",
+    ),
+    # -- SSH remotes (section 3.3) ----
+    Mutant(
+        "SSH: a name only after all bytes were written",
+        "store/transports/ssh_files.py",
+        "                for answer in [*answers, *last]:\n                    await answer\n",
+        "",
+        f"{SSH}::test_a_full_disk_at_the_server_is_said_and_publishes_nothing",
+    ),
+    Mutant(
+        "SSH: a name only after the flush",
+        "store/transports/ssh_files.py",
+        "last = [session.fsync(handle)] if flush else []",
+        "last: list[asyncio.Future[None]] = []",
+        f"{SSH}::test_bytes_are_flushed_before_they_get_their_name_and_folders_after",
+    ),
+    Mutant(
+        "SSH: folders are flushed",
+        "store/transports/ssh_staging.py",
+        "flushed.append(session.fsync(handle))",
+        "pass",
+        f"{SSH}::test_bytes_are_flushed_before_they_get_their_name_and_folders_after",
+    ),
+    Mutant(
+        "SSH: no half of a file under a key",
+        "store/transports/ssh_files.py",
+        "        staged, handle = await self._new_staged(session)\n",
+        "        await self._new_staged(session)\n"
+        "        staged = self._path(key)\n"
+        "        await self._staging.make_folder(session, staged.rpartition(b'/')[0])\n"
+        "        handle = await session.open(staged, WRITE | CREATE)\n",
+        f"{SSH}::test_a_connection_that_breaks_off_publishes_nothing",
+    ),
+    Mutant(
+        "SSH: host keys are checked",
+        "store/transports/ssh_connect.py",
+        'given["known_hosts"] = known\n',
+        'given["known_hosts"] = None\n',
+        f"{SSH} -k whose_key_is",
+    ),
+    Mutant(
+        "S5: a host that a ProxyCommand could mistake",
+        "store/transports/ssh_options.py",
+        "if not host or _BAD_IN_HOST.search(host) or",
+        "if not host or",
+        f"{SSH} -k could_mistake",
+    ),
+    Mutant(
+        "SSH: only what dead runs left is swept",
+        "store/transports/ssh_staging.py",
+        "its.mtime_s is None or its.mtime_s > oldest",
+        "its.mtime_s is None",
+        f"{SSH}::test_what_a_dead_run_left_is_swept_when_it_is_old",
+    ),
+    Mutant(
+        "SSH: a listing leaves out what is staged",
+        "store/transports/ssh_files.py",
+        'if not f"{folder}{name}".startswith(local_staging.PREFIX):',
+        "if True:",
+        f"{SSH}::test_staged_files_are_no_keys",
     ),
 )

@@ -57,7 +57,7 @@ def test_a_client_library_is_loaded_only_for_its_own_kind() -> None:
         "import sys; from pannier.store import schemes; "
         "from pannier.store.remote_config import RemoteConfig; "
         "schemes.open_transport(RemoteConfig('far', '/x')); "
-        "print({'obstore', 'botocore', 'configparser', 'ssl'} & set(sys.modules))"
+        "print({'asyncssh', 'obstore', 'botocore', 'configparser', 'ssl'} & set(sys.modules))"
     )
 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

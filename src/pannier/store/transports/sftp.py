@@ -80,10 +80,13 @@ class Session:
         return len(self._waiting)
 
     async def start(self) -> None:
-        """Agrees on the version and asks for the limits. Raises Lost, Refused."""
+        """Agrees on the version and asks for the limits. Raises Lost."""
         await self._ready
         if self.extensions.get(_LIMITS) == b"1":
-            read_max, write_max = await self._ask(_EXTENDED, _string(_LIMITS), decode=as_limits)
+            try:
+                read_max, write_max = await self._ask(_EXTENDED, _string(_LIMITS), decode=as_limits)
+            except Refused:
+                return
             self.read_max = min(read_max or _SAFE_DATA, _DATA_MAX)
             self.write_max = min(write_max or _SAFE_DATA, _DATA_MAX)
 

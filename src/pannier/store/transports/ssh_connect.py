@@ -8,9 +8,11 @@ pretend to be is not given data, nor a password.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
+from typing import NamedTuple
 
 from pannier.core.errors import AccessDenied, ConfigError, PannierError, TransportError, Unreachable
 from pannier.core.record import dataclass, field
@@ -40,6 +42,23 @@ class Secrets:
     passphrase: str | None = field(default=None, repr=False)
 
 
+class Place(NamedTuple):
+    """Whom a connection is made to, as ~/.ssh/config has it."""
+
+    host: str
+    port: int
+
+    @property
+    def shown(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" if self.port != 22 else host
+
+    @property
+    def known_as(self) -> str:
+        """As known_hosts files spell it."""
+        return f"[{self.host}]:{self.port}" if self.port != 22 else self.host
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """connection: asyncssh's. server: host and port, for messages."""
@@ -51,10 +70,13 @@ class Connection:
         """One more SFTP session. Raises TransportError, Unreachable."""
         asyncssh = library()
         try:
-            _, session = await self.connection.create_session(
-                Session, subsystem="sftp", encoding=None, window=_WINDOW_BYTES
-            )
-            await session.start()
+            async with asyncio.timeout(_LOGIN_S):
+                _, session = await self.connection.create_session(
+                    Session, subsystem="sftp", encoding=None, window=_WINDOW_BYTES
+                )
+                await session.start()
+        except TimeoutError:
+            raise Unreachable(f"{self.server} did not answer in time") from None
         except asyncssh.ChannelOpenError as error:
             if error.code == asyncssh.OPEN_CONNECT_FAILED or "closed" in str(error):
                 raise Unreachable(f"the connection to {self.server} broke off") from None
@@ -99,14 +121,14 @@ async def connect(options: Options, secrets: Secrets) -> Connection:
     """
     asyncssh = library()
     given = _given(options, secrets)
-    server = options.host
+    place = Place(options.host, 22)
     known: Any = None
     try:
         probe = asyncssh.SSHClientConnectionOptions(
             host=options.host,
             **{**given, "client_keys": None, "known_hosts": None, "password": None},
         )
-        server = f"{probe.host}:{probe.port}" if probe.port != 22 else probe.host
+        place = Place(probe.host, probe.port)
         known = _known_hosts(asyncssh, probe.config)
         given["known_hosts"] = known
         _fill_in(given, options, probe.config)
@@ -115,8 +137,8 @@ async def connect(options: Options, secrets: Secrets) -> Connection:
     try:
         made = await asyncssh.connect(options.host, **given)
     except Exception as error:
-        raise _failure(error, asyncssh, options, server, known) from None
-    return Connection(made, server)
+        raise _failure(error, asyncssh, options, place, known) from None
+    return Connection(made, place.shown)
 
 
 def _given(options: Options, secrets: Secrets) -> dict[str, Any]:
@@ -188,35 +210,34 @@ def _known_hosts(asyncssh: Any, settings: Any) -> Any:
     known = asyncssh.import_known_hosts("")
     for name in names:
         path = os.path.expanduser(name.replace("%d", "~"))
-        with contextlib.suppress(FileNotFoundError, PermissionError):
+        try:
             with open(path, encoding="utf-8", errors="replace") as file:
-                text = file.read()
-            try:
-                known.load(text)
-            except ValueError as error:
-                raise ConfigError(f"'{path}': {error}") from None
+                lines = file.readlines()
+        except OSError:
+            continue  # most people have one of the four
+        for line in lines:
+            with contextlib.suppress(ValueError):  # as ssh, which passes such lines over
+                known.load(line)
     return known
 
 
-def _unverified(error: Any, options: Options, server: str, known: Any) -> TransportError:
+def _unverified(error: Any, options: Options, place: Place, known: Any) -> TransportError:
     """Is the host new, or is its key another than it was?"""
-    host, _, port = server.partition(":")
-    about = str(error).rpartition(" for host ")[2].partition(" with alias ")
-    if about[0] and about[0] != host:
-        host, port, server = about[0], "", about[0]  # one that stands on the way: ProxyJump
-    name = about[2] or host
-    number = int(port) if port else None
-    keys = known.match(name, "", number) if known is not None else ([], [], [])
-    where = f"[{name}]:{port}" if port else name
+    host, _, alias = str(error).rpartition(" for host ")[2].partition(" with alias ")
+    if host and host != place.host:
+        place = Place(host, 22)  # one that stands on the way: ProxyJump
+    port = place.port if place.port != 22 else None
+    keys = known.match(alias or place.host, "", port) if known is not None else ([], [])
     if keys[0] or keys[1]:
         return TransportError(
-            f"the host key of {server} is not the one in your known_hosts file: the server was"
+            f"the host key of {place.shown} is not the one in your known_hosts file: the server was"
             " set up anew, or somebody pretends to be it",
-            hint=f"if you know that it was, forget the old key: ssh-keygen -R '{where}'",
+            hint="if you know that it was, forget the old key: ssh-keygen -R"
+            f" '{alias or place.known_as}'",
         )
-    scan = f"ssh-keyscan {f'-p {port} ' if port else ''}{host} >> ~/.ssh/known_hosts"
+    scan = f"ssh-keyscan {f'-p {port} ' if port else ''}{place.host} >> ~/.ssh/known_hosts"
     return TransportError(
-        f"the host key of {server} is not known",
+        f"the host key of {place.shown} is not known",
         hint=f"connect once with '{options.command}' and look at its fingerprint, or, where the"
         f" network is to be trusted: {scan}",
     )
@@ -241,13 +262,14 @@ def _key_error(error: Exception, options: Options) -> PannierError:
 
 
 def _failure(
-    error: Exception, asyncssh: Any, options: Options, server: str, known: Any
+    error: Exception, asyncssh: Any, options: Options, place: Place, known: Any
 ) -> PannierError:
     """What a failed attempt to connect means."""
+    server = place.shown
     if isinstance(error, PannierError):
         return error
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return _unverified(error, options, server, known)
+        return _unverified(error, options, place, known)
     if isinstance(error, asyncssh.PermissionDenied) or "uthentication failures" in str(error):
         return _denied(error, options, server)
     if isinstance(error, asyncssh.KeyImportError | asyncssh.KeyEncryptionError):
@@ -290,5 +312,5 @@ def _denied(error: Exception, options: Options, server: str) -> AccessDenied:
     return AccessDenied(
         f"{server} does not let {user} in: none of the keys is accepted",
         hint=f"see that '{options.command}' works, or 'dvc remote modify --local"
-        f" {options.name} keyfile <path>', or ... ask_password true",
+        f" {options.name} keyfile <path>', ask_passphrase or ask_password",
     )

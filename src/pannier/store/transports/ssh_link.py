@@ -148,7 +148,9 @@ class Link:
                 self._sessions = [await self._connection.open_session()]
             except TransportError as error:
                 self._drop()
-                self._refused = time.monotonic() + _REFUSED_FOR_S, error
+                # A key or password that is not accepted is not tried again: servers count that.
+                patience_s = _REFUSED_FOR_S if error.temporary else float("inf")
+                self._refused = time.monotonic() + patience_s, error
                 raise
             self._refused = None
             return self._sessions[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from urllib.parse import unquote, urlsplit
 
 from pannier.core.errors import ConfigError
 from pannier.core.record import dataclass, field
 from pannier.store.remote_config import RemoteConfig
+from pannier.store.transports.options import protected_path
 
 CONNECT_TIMEOUT_S = 60
 
@@ -68,7 +68,7 @@ def read_options(config: RemoteConfig) -> Options:
     if user is not None and _BAD_IN_USER.search(user):
         raise ConfigError(f"the user of remote '{config.name}' is no name that a server can know")
     password = config.get("password") or (unquote(url.password) if url.password else None)
-    keyfile = _protected_path(config, "keyfile")
+    keyfile = protected_path(config, "keyfile")
     gss = config.flag("gss_auth") if config.get("gss_auth") is not None else None
     return Options(
         name=config.name,
@@ -86,20 +86,6 @@ def read_options(config: RemoteConfig) -> Options:
         allow_agent=config.flag("allow_agent", True),
         sessions_max=_number(config, "max_sessions", 1 << 20),
     )
-
-
-def _protected_path(config: RemoteConfig, option: str) -> str | None:
-    """A file that a cloned repository must not name (docs/durability.md, S5)."""
-    value = config.get(option)
-    if value is None:
-        return None
-    if option not in config.protected:
-        raise ConfigError(
-            f"the option '{option}' of remote '{config.name}' names a file outside the project, "
-            "so it counts only in your own configuration",
-            hint=f"if you trust it: 'dvc remote modify --local {config.name} {option} {value}'",
-        )
-    return os.path.expanduser(value)
 
 
 def _number(config: RemoteConfig, option: str, most: int) -> int | None:
