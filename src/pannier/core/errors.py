@@ -30,7 +30,6 @@
     |   +-- NoSpace
     +-- GitError
     +-- SourceError                   another project's repository cannot be reached
-    +-- PathMissing, NeverMade, UrlMissing, DestinationExists: see core/source_errors.py
     +-- ListMissing                   the list of files of a directory is nowhere
     +-- TransferFailed                some objects did not arrive
     +-- TransportError                one request to a remote failed for good
@@ -39,6 +38,8 @@
     |   +-- AccessDenied              wrong or expired credentials, no rights
     |   +-- Unreachable               no such host, refused, timed out (temporary)
     +-- Interrupted              252
+
+More of the tree: core/source_errors.py (data brought from elsewhere), core/reading_errors.py (the API).
 
 Lower layers raise facts as fields; the words stand here; `cli` adds a command's prefix and picks
 the exit code that DVC uses for the command.
