@@ -18,6 +18,7 @@ from tests.servers.swift import Swift
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, Runner, git
 from tests.support.project import Project, make_project
+from tests.support.wanted import is_wanted
 
 FILES = {"data/a.txt": "a", "data/sub/b.txt": "b" * 3_000_000, "data/ü c": "", "one.csv": "x,y\n"}
 
@@ -172,3 +173,21 @@ def test_real_dvc_and_we_share_a_remote(
     first.dvc("pull")
 
     assert b"new" == (first.root / "data/new").read_bytes()
+
+
+@SERVERS
+def test_a_webdav_folder_that_does_not_exist_is_made(
+    tmp_path: Path, dav_server: Apache, dvc: Program, oracle: Oracle
+) -> None:
+    assert is_wanted("webdav-root")
+    url = f"{dav_server.open}/{tmp_path.name}/none/such".replace("http", "webdav")
+    project = make_project(tmp_path / "p", dvc)
+    project.write("one.csv", "x")
+    project.dvc("add", "one.csv")
+    project.dvc("remote", "add", "-d", "far", url)
+
+    theirs = oracle("push", cwd=project.root)
+    ours = project.dvc("push")
+
+    assert 255 == theirs.rc
+    assert "1 file pushed\n" == ours.stdout
