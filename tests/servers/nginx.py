@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -68,12 +69,9 @@ class Nginx:
         return process
 
     def kill(self) -> None:
-        """Ends all of the server with SIGKILL, whatever it is doing."""
-        parent = str(self._process.pid)
-        found = subprocess.run(["ps", "-o", "pid=", "--ppid", parent], capture_output=True)
-        for pid in found.stdout.decode().split():
-            subprocess.run(["kill", "-KILL", pid])
-        self._process.kill()
+        """Ends all of the server with SIGKILL, whatever it is doing: at once, or the first process
+        would start the others again."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def revive(self) -> None:
