@@ -175,7 +175,6 @@ def test_real_dvc_and_we_share_a_remote(
     assert b"new" == (first.root / "data/new").read_bytes()
 
 
-@SERVERS
 def test_a_webdav_folder_that_does_not_exist_is_made(
     tmp_path: Path, dav_server: Apache, dvc: Program, oracle: Oracle
 ) -> None:

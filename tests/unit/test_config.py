@@ -466,6 +466,5 @@ def test_an_unknown_setting_of_our_own_is_refused_with_the_known_ones() -> None:
 
     assert (
         "the settings are: pannier.fallback, pannier.fsync, pannier.gc_grace, pannier.jobs,"
-        " pannier.undo_days"
-        == raised.value.hint
+        " pannier.undo_days" == raised.value.hint
     )

@@ -39,7 +39,7 @@
     |   +-- Unreachable               no such host, refused, timed out (temporary)
     +-- Interrupted              252
 
-More of the tree: core/source_errors.py (data brought from elsewhere), core/reading_errors.py (the API).
+More of the tree: core/source_errors.py (data from elsewhere), core/reading_errors.py (the API).
 
 Lower layers raise facts as fields; the words stand here; `cli` adds a command's prefix and picks
 the exit code that DVC uses for the command.
