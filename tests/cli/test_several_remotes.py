@@ -167,3 +167,17 @@ def test_a_push_is_no_faster_than_its_rate(stored: Project) -> None:
 
     assert time.monotonic() - start >= 1.5
     assert stored.dvc("status", "-c", "big.dvc").rc == 0
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_what_is_pulled_cannot_be_written_by_mistake_into_the_cache(
+    stored: Project, kind: str
+) -> None:
+    stored.dvc("push", "-q")
+    lose(stored)
+    stored.dvc("config", "cache.type", kind)
+
+    stored.dvc("pull", "-q")
+
+    paths = [stored.root / "file", *(stored.root / "data").iterdir()]
+    assert {0o444} == {path.stat().st_mode & 0o777 for path in paths}

@@ -167,7 +167,9 @@ def test_publishing_gives_digests_as_names_and_never_replaces(staging: Path, sto
     (staging / "0").write_bytes(b"a")
     (staging / "1").write_bytes(b"b")
 
-    outcomes, stats = batches.publish_batch(str(staging), [0, 1], [md5(b"a"), old], str(store))
+    outcomes, stats = batches.publish_batch(
+        str(staging), [0, 1], [md5(b"a"), old], str(store), False
+    )
 
     made = store / md5(b"a")[:2] / md5(b"a")[2:]
     kept = store / old[:2] / old[2:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,7 @@ def test_what_is_fetched_is_an_object(
     assert (count, {}) == (report.done, report.failed)
     assert set(names) == set(store.listing())
     assert set() == store.verify(names)
+    assert {0o444} == {stat.S_IMODE(os.stat(store.path(name)).st_mode) for name in names}
     assert [] == os.listdir(f"{store.root}/tmp")
 
 

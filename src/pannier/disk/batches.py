@@ -11,6 +11,7 @@ never given twice.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -179,16 +180,20 @@ def _stage_one(fd: int, target: str, clone: bool, algorithm: str, reads: _Reads)
 
 
 def publish_batch(
-    staging: str, numbers: list[int], hexes: list[str], root: str
+    staging: str, numbers: list[int], hexes: list[str], root: str, protect: bool
 ) -> tuple[bytes, bytes]:
     """Moves staged files to their objects' names: (outcomes DONE or EXISTS, stats afterwards).
 
-    Where the name exists already the staged file stays, for the caller to compare.
+    protect: they get the mode of objects first, which nobody can write by mistake. Where the name
+    exists already the staged file stays, for the caller to compare.
     """
     outcomes, stats = bytearray(), array("q")
     with Anchor(root) as objects:
         for number, name in zip(numbers, hexes, strict=True):
             target = f"{name[:2]}/{name[2:]}"
+            if protect:
+                with contextlib.suppress(PermissionError):  # of a disk without modes
+                    fsio.chmod(f"{staging}/{number}", _OBJECT_MODE)
             done = fsio.publish_below(f"{staging}/{number}", objects, f"{root}/{target}")
             outcomes.append(DONE if done else EXISTS)
             stats.extend(stat_key(os.stat(target, dir_fd=objects.fd, follow_symlinks=False)))

@@ -30,7 +30,6 @@ from pannier.store.transport import OnBytes, Result
 from pannier.store.transports.local import LocalTransport
 
 _GROUP_FILES = 20_000
-_OBJECT_MODE = 0o444
 _PASSED_ON = 500
 """So many files at a time go through the scratch folder on their way to a remote."""
 
@@ -220,9 +219,7 @@ def _stow_group(
     with Staging(store) as staging:
         calls = [(key, staging.file(at), md5) for at, (key, md5) in enumerate(group)]
         got = _bring(lot, calls, jobs, task)
-        for _, path, _ in calls:
-            fsio.chmod(path, _OBJECT_MODE)
-        staging.publish([(at, got[key].md5) for at, (key, _) in enumerate(group)])
+        staging.publish([(at, got[key].md5) for at, (key, _) in enumerate(group)], protect=True)
     return got
 
 

@@ -75,8 +75,10 @@ class Staging:
     def file(self, number: int) -> str:
         return f"{self.path}/{number}"
 
-    def publish(self, items: Iterable[tuple[int, str]]) -> None:
+    def publish(self, items: Iterable[tuple[int, str]], *, protect: bool = False) -> None:
         """Makes staged files objects: (number, name) each, whose bytes were hashed.
+
+        protect: they do not have the mode of objects yet.
 
         A name that exists keeps its object, if that is what its name says; a damaged one goes to
         quarantine and the staged file takes its place.
@@ -89,7 +91,7 @@ class Staging:
         few = fsio.at_most_few(self.file(number) for number in numbers)
         self.barrier.flush(few)
         store.make_prefixes(names)
-        done, met_late = self._name(names, numbers)
+        done, met_late = self._name(names, numbers, protect)
         for name in store.verify(sorted(met_late)):
             # Somebody else published the same name meanwhile, and theirs is damaged.
             if not fsio.publish(self.file(fresh[name]), store.path(name)):
@@ -102,10 +104,12 @@ class Staging:
         flush_names(store, self.barrier, names)
         store.note_verified(list(done), b"".join(done.values()), flushed=fsio.policy != "none")
 
-    def _name(self, names: list[str], numbers: list[int]) -> tuple[dict[str, bytes], list[str]]:
+    def _name(
+        self, names: list[str], numbers: list[int], protect: bool
+    ) -> tuple[dict[str, bytes], list[str]]:
         """Gives the files their names: (name -> stats of what was named, names that existed)."""
         calls = [
-            (self.path, numbers[at : at + BATCH], names[at : at + BATCH], self._store.root)
+            (self.path, numbers[at : at + BATCH], names[at : at + BATCH], self._store.root, protect)
             for at in range(0, len(names), BATCH)
         ]
         done: dict[str, bytes] = {}

@@ -195,5 +195,5 @@ def _fetch_group(
             else:
                 report.failed[names[at]] = error
             task.advance()
-        staging.publish([(at, names[at]) for at in arrived])
+        staging.publish([(at, names[at]) for at in arrived], protect=True)
         report.done += len(arrived)
