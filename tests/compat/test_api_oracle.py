@@ -214,7 +214,7 @@ CASES: dict[str, list[Question]] = {
     ],
 }
 TOP = {"top.json": 0.75}
-BRANCHES = ["master", "side"]
+BRANCHES = ["main", "side"]
 LINK = (["other"], ["file"])
 DIFFERENT: list[tuple[str, Question, Any, Any]] = [
     ("api-sizes", ("data", "fs().du('d')"), 4, 9),
@@ -258,8 +258,8 @@ DIFFERENT: list[tuple[str, Question, Any, Any]] = [
     (
         "api-branches",
         (".", "api.all_branches('file://{base}/data')"),
-        ["master"],
-        ["master", "side"],
+        ["main"],
+        ["main", "side"],
     ),
     (
         "api-remote-named",

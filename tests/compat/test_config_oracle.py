@@ -41,7 +41,7 @@ def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
     return made
 
 
-OWN_WORDS = re.compile(r"(?m),verify(?=})|^    verify .*\n")
+OWN_WORDS = re.compile(r"(?m),verify(?:,sync)?(?=})|^    (?:verify|sync) .*\n")
 """What the help of a group of commands says of the sub-commands that only we have."""
 
 Answer = tuple[int, str, dict[str, str]]

@@ -50,7 +50,7 @@ def make_project(root: Path, program: Runner) -> Project:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         template = Path(folder, "project")
         template.mkdir()
-        git("init", "-q", cwd=template)
+        git("init", "-q", "-b", "main", cwd=template)
         new = Project(template, program)
         new.dvc("init", "-q")
         new.git("commit", "-qm", "init")

@@ -39,10 +39,9 @@
     |   +-- Unreachable               no such host, refused, timed out (temporary)
     +-- Interrupted              252
 
-More of the tree: core/source_errors.py (data from elsewhere), core/reading_errors.py (the API).
-
-Lower layers raise facts as fields; the words stand here; `cli` adds a command's prefix and picks
-the exit code that DVC uses for the command.
+More of it: core/source_errors.py (data from elsewhere), core/reading_errors.py (the API). Lower
+layers raise facts as fields; the words stand here; `cli` adds a command's prefix and picks the exit
+code that DVC uses for the command.
 """
 
 from __future__ import annotations
