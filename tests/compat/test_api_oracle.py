@@ -15,6 +15,8 @@ from tests.support.oracle import Oracle
 from tests.support.programs import REPOSITORY, oracle_path, run
 from tests.support.wanted import is_wanted
 
+pytestmark = pytest.mark.xdist_group("api")  # what all of these ask about is made once
+
 Question = tuple[str, str]
 """(folder, expression); {base} in the expression is the folder of all scenes."""
 

@@ -14,6 +14,8 @@ from tests.support.programs import Completed, Program, Runner, git
 from tests.support.terminal import results_on_terminal
 from tests.support.wanted import is_wanted
 
+pytestmark = pytest.mark.xdist_group("list")  # what all of these ask about is made once
+
 ALL: tuple[list[str], ...] = (
     [],
     ["-R", "--json"],
