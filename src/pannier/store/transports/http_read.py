@@ -51,10 +51,12 @@ class HttpReader:
         if unknown:
             raise ConfigError(f"'{unknown[0]}' is no option of '{parts.scheme}://' that is known")
         self._method = (config.get("method") or "GET").upper()
+        given = _authorization(config, parts.username, parts.password)
+        self._secret = next(iter(given), None)
         self._headers = {
             "User-Agent": f"pannier/{__version__}",
             "Accept-Encoding": "identity",
-            **_authorization(config, parts.username, parts.password),
+            **given,
         }
         self._timeout_s = int(config.get("read_timeout") or _TIMEOUT_S)
         self._verify = config.get("ssl_verify")
@@ -71,9 +73,8 @@ class HttpReader:
                 return _facts(answer)
         except NotThere:
             return None
-        except TransportError as error:
-            if getattr(error, "status", 0) not in (403, 405, 501):
-                raise
+        except _NoHead:
+            pass
         try:  # signed addresses and simple servers know no HEAD
             with interruptibly(lambda: self._ask(self._method, key)) as answer:
                 return _facts(answer)
@@ -137,9 +138,6 @@ class HttpReader:
         return f"{self.url}/{quote(unquote(path))}{mark}{query}"
 
     def _open(self) -> Any:
-        """urllib's opener, which follows redirects, knows proxies, and refuses bad answers."""
-        import urllib.request as urls
-
         with self._lock:
             if self._opener is None:
                 context = ssl.create_default_context()
@@ -148,7 +146,7 @@ class HttpReader:
                     context.verify_mode = ssl.CERT_NONE
                 elif self._verify is not None and self._verify.lower() != "true":
                     context.load_verify_locations(self._verify)
-                self._opener = urls.build_opener(urls.HTTPSHandler(context=context))
+                self._opener = _opener(context, self._secret)
             return self._opener
 
     def _ask(self, method: str, key: str) -> contextlib.closing[Any]:
@@ -162,6 +160,9 @@ class HttpReader:
         try:
             answer = self._open().open(request, timeout=self._timeout_s)
         except urllib.error.HTTPError as error:
+            error.close()
+            if method == "HEAD" and error.code in (403, 405, 501):
+                raise _NoHead from None
             raise _refused(error.code, address) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
@@ -187,18 +188,38 @@ def _facts(answer: Any) -> Facts:
     return Facts(int(size) if size else None, ("checksum", told) if told else None)
 
 
+class _NoHead(Exception):
+    """The server does not answer HEAD, or not to us."""
+
+
 def _refused(status: int, address: str) -> TransportError:
-    error: TransportError
     if status in (404, 410):
-        error = NotThere(f"'{address}' does not exist")
-    elif status in (401, 403, 407):
-        error = AccessDenied(f"'{address}' refuses access (status {status})")
-    elif status in (408, 425, 429) or status >= 500:
-        error = Unreachable(f"'{address}' answered with status {status}")
-    else:
-        error = TransportError(f"'{address}' answered with status {status}")
-    error.status = status  # type: ignore[attr-defined]
-    return error
+        return NotThere(f"'{address}' does not exist")
+    if status in (401, 403, 407):
+        return AccessDenied(f"'{address}' refuses access (status {status})")
+    if status in (408, 425, 429) or status >= 500:
+        return Unreachable(f"'{address}' answered with status {status}")
+    return TransportError(f"'{address}' answered with status {status}")
+
+
+def _opener(context: ssl.SSLContext, secret: str | None) -> Any:
+    """urllib's opener, which follows redirects, knows proxies, and refuses bad answers.
+
+    secret: the header that lets us in. It is for the server that it was given for: a redirect to
+    another one, or to one without TLS, goes without it.
+    """
+    import urllib.request as urls
+
+    class Redirects(urls.HTTPRedirectHandler):
+        def redirect_request(self, request: Any, *answer: Any) -> Any:
+            following = super().redirect_request(request, *answer)
+            if following is not None and secret is not None:
+                before, after = urlsplit(request.full_url), urlsplit(following.full_url)
+                if (before.scheme, before.netloc) != (after.scheme, after.netloc):
+                    following.remove_header(secret.capitalize())
+            return following
+
+    return urls.build_opener(urls.HTTPSHandler(context=context), Redirects())
 
 
 def _authorization(
