@@ -154,6 +154,32 @@ def test_without_rights_nothing_more_is_tried(store: Store, remote: Remote, plac
     assert 1 == len(uploads(place))
 
 
+def test_a_server_that_is_gone_is_not_asked_for_every_object(
+    store: Store, remote: Remote, place: Place
+) -> None:
+    names = [put(store, b"%d" % number) for number in range(300)]
+    for name in names:
+        place.faults["upload", Remote.key(MD5, name)] = [Unreachable("gone")] * 99
+
+    report = push(store, remote, TransferPlan(names, {}, []))
+
+    assert set(names) == set(report.failed)
+    assert {"gone"} == {str(error) for error in report.failed.values()}
+    assert len(uploads(place)) <= 150
+
+
+def test_a_server_that_comes_back_gets_everything(
+    store: Store, remote: Remote, place: Place
+) -> None:
+    names = [put(store, b"%d" % number) for number in range(300)]
+    for name in names[:50]:
+        place.faults["upload", Remote.key(MD5, name)] = [Unreachable("gone")]
+
+    report = push(store, remote, TransferPlan(names, {}, []))
+
+    assert (300, {}) == (report.done, report.failed)
+
+
 # -- fetch ----
 
 

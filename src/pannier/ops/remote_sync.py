@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import CorruptObject, PannierError, TransferFailed
 from pannier.core.events import Progress
@@ -78,7 +76,8 @@ def _copy_layout(
     arrived = set(there)
     files = [name for name in lacking if not name.endswith(".dir")]
     lists = [name for name in lacking if name.endswith(".dir")]
-    for group in [*_groups(files, sizes), *_groups(lists, sizes)]:
+    cut = (sizes, _GROUP_FILES, _GROUP_BYTES)
+    for group in [*transfer.groups(files, *cut), *transfer.groups(lists, *cut)]:
         with scratch_folder(project, ".dvc") as folder:
             store = Store(f"{folder}/objects", StatCache(None), algorithm)
             got = transfer.fetch(store, origin, group, sizes, pace, progress)
@@ -112,16 +111,3 @@ def _plan(
             lost = len(members - arrived)
             report.failures.append((name, f"{lost} of the files that it names did not arrive"))
     return plan
-
-
-def _groups(names: list[str], sizes: dict[str, int | None]) -> Iterator[list[str]]:
-    group: list[str] = []
-    total = 0
-    for name in names:
-        group.append(name)
-        total += sizes.get(name) or 0
-        if len(group) >= _GROUP_FILES or total >= _GROUP_BYTES:
-            yield group
-            group, total = [], 0
-    if group:
-        yield group

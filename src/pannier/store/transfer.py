@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from pannier.core.digest import LEGACY
-from pannier.core.errors import AccessDenied, CorruptObject, TransportError
+from pannier.core.errors import AccessDenied, CorruptObject, TransportError, Unreachable
 from pannier.core.events import Progress, Task
 from pannier.core.plan import TransferPlan
 from pannier.core.record import dataclass, field
@@ -26,6 +26,9 @@ from pannier.store.transport import Result
 
 _TRIES = 5
 _FIRST_PAUSE_S = 0.3
+_IN_VAIN = 20
+"""So many objects in a row that could not reach the other side, and it counts as gone for now."""
+
 _GROUP_FILES = 20_000
 _GROUP_BYTES = 4 << 30
 """So much is downloaded before it is flushed and published: what a kill loses at most."""
@@ -45,18 +48,34 @@ def retrying(
     key_of: Callable[[tuple[str, str, str]], str],
     pace: Pace,
 ) -> Iterator[Result]:
-    """Sends items until each arrived or failed for good; yields one Result an item."""
+    """Sends items until each arrived or failed for good; yields one Result an item.
+
+    When nothing gets through any more, a round ends early: a server that is gone is not asked
+    for each of ten thousand objects.
+    """
     for attempt in range(_TRIES):
         again: set[str] = set()
+        answered: set[str] = set()
         last = attempt + 1 == _TRIES
+        in_vain, gone = 0, None
         for result in send(items):
             error = result.error
             if isinstance(error, AccessDenied):
                 raise error
+            answered.add(result.key)
             if isinstance(error, TransportError) and error.temporary and not last:
                 again.add(result.key)
             else:
                 yield result
+            in_vain = in_vain + 1 if isinstance(error, Unreachable) else 0
+            if in_vain >= max(_IN_VAIN, 2 * pace.jobs):
+                gone = error
+                break
+        unasked = [key_of(item) for item in items if key_of(item) not in answered] if gone else []
+        if last:
+            yield from (Result(key, gone) for key in unasked)
+            return
+        again.update(unasked)
         if not again:
             return
         items = [item for item in items if key_of(item) in again]
@@ -137,19 +156,22 @@ def fetch(
     task = progress.task(f"Fetching from {remote.name}", len(names))
     pace.show(task)
     store.make_dir(store.root)
-    for group in _groups(names, sizes):
+    for group in groups(names, sizes, _GROUP_FILES, _GROUP_BYTES):
         _fetch_group(store, remote, group, pace, task, report)
     task.close()
     return report
 
 
-def _groups(names: list[str], sizes: dict[str, int | None]) -> Iterator[list[str]]:
+def groups(
+    names: list[str], sizes: dict[str, int | None], files: int, size_bytes: int
+) -> Iterator[list[str]]:
+    """Names in their order, cut where a group has so many files or bytes; unknown sizes are 0."""
     group: list[str] = []
     total = 0
     for name in names:
         group.append(name)
         total += sizes.get(name) or 0
-        if len(group) >= _GROUP_FILES or total >= _GROUP_BYTES:
+        if len(group) >= files or total >= size_bytes:
             yield group
             group, total = [], 0
     if group:
