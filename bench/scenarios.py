@@ -235,64 +235,6 @@ def one_big_file(bench: Bench, scale: float) -> Iterator[Step]:
     yield "add-1GiB", bench.time(["add", "big"], "md5sum big > ../sums; cp big ../cache")
 
 
-def s3(bench: Bench, scale: float) -> Iterator[Step]:
-    server = bench.server
-    assert isinstance(server, Server)
-    bench.start()
-    bucket = server.new_bucket()
-    write_tree(bench.repo / "data", max(1, int(5000 * scale)), 10 << 10)
-    if not bench.is_plain:
-        bench.prepare("add", "data")
-        bench.prepare("remote", "add", "-d", "-f", "store", f"s3://{bucket}/x")
-        bench.prepare("remote", "modify", "store", "endpointurl", server.endpoint)
-    s5cmd = f"{server.s5cmd} --log error --endpoint-url {server.endpoint} cp"
-    yield "push-s3", bench.time(["push"], f"{s5cmd} data/ s3://{bucket}/x/")
-    bench.shell("mv data ../away; if [ -e .dvc ]; then mv .dvc/cache ../away2; fi; mkdir -p ../new")
-    yield "pull-s3", bench.time(["pull"], f"{s5cmd} 's3://{bucket}/x/*' ../new/")
-
-
-def ssh_start(bench: Bench, port: int) -> None:
-    """The remote of a project is a folder of the SSH server at a port."""
-    server = bench.server
-    assert isinstance(server, SshServer)
-    bench.start()
-    server.let_in(Path(bench.env["HOME"]), port)
-    if not bench.is_plain:
-        url = f"ssh://127.0.0.1:{port}{bench.ground}/far"
-        bench.prepare("remote", "add", "-d", "-f", "store", url)
-
-
-def ssh_small(bench: Bench, scale: float) -> Iterator[Step]:
-    """Many small files, and a long way."""
-    assert isinstance(bench.server, SshServer)
-    ssh_start(bench, bench.server.far_port)
-    write_tree(bench.repo / "data", max(1, int(1000 * scale)), 10 << 10)
-    if not bench.is_plain:
-        bench.prepare("add", "data")
-    yield "push-ssh", bench.time(["push"], None)
-    bench.shell("mv data ../away; if [ -e .dvc ]; then mv .dvc/cache ../away2; fi")
-    yield "pull-ssh", bench.time(["pull"], None)
-
-
-def ssh_big(bench: Bench, scale: float) -> Iterator[Step]:
-    server = bench.server
-    assert isinstance(server, SshServer)
-    ssh_start(bench, server.port)
-    block = random.Random(1).randbytes(1 << 20)
-    with open(bench.repo / "big", "wb") as file:
-        for number in range(max(1, int(512 * scale))):
-            file.write(number.to_bytes(8, "big") + block[8:])
-    if not bench.is_plain:
-        bench.prepare("add", "big")
-    home = bench.env["HOME"]
-    sftp = f"sftp -q -i {server.key} -o UserKnownHostsFile={home}/.ssh/known_hosts -P {server.port}"
-    put = f"echo 'put big {bench.ground}/far' | {sftp} -b - 127.0.0.1"
-    get = f"echo 'get {bench.ground}/far ../new' | {sftp} -b - 127.0.0.1"
-    yield "push-ssh-big", bench.time(["push"], put)
-    bench.shell("mv big ../away; if [ -e .dvc ]; then mv .dvc/cache ../away2; fi")
-    yield "pull-ssh-big", bench.time(["pull"], get)
-
-
 def garbage(bench: Bench, scale: float) -> Iterator[Step]:
     """A folder in use and one that was given up, a fifth of all objects; then all is read again."""
     bench.start()
@@ -304,6 +246,51 @@ def garbage(bench: Bench, scale: float) -> Iterator[Step]:
     yield "gc", bench.time(["gc", "-w", "-f"], None)
     verify = None if bench.contestant == DVC else bench.time(["cache", "verify"], MD5)
     yield "cache-verify", verify
+
+
+def many_stages(bench: Bench, scale: float) -> Iterator[Step]:
+    """A matrix of 2,000 stages between one that all of them need and one that needs all."""
+    if bench.is_plain:
+        return
+    bench.start()
+    numbers = list(range(max(1, int(2000 * scale))))
+    (bench.repo / "dvc.yaml").write_text(
+        "stages:\n"
+        "  prepare: {cmd: x, deps: [raw], outs: [features]}\n"
+        f"  train:\n    matrix: {{n: {numbers}}}\n"
+        '    cmd: x\n    deps: [features]\n    outs: ["models/${item.n}"]\n'
+        "  evaluate: {cmd: x, deps: [models]}\n"
+    )
+    yield "dag", bench.time(["dag"], None)
+    yield "dag-mermaid", bench.time(["dag", "--mermaid"], None)
+
+
+def revisions(bench: Bench, scale: float) -> Iterator[Step]:
+    """50 commits of parameters, metrics and plots of ten stages, all of them tagged."""
+    if bench.is_plain:
+        return
+    bench.start()
+    stages = "".join(
+        f"  s{n}:\n    cmd: x ${{lr}}\n    params: [lr, net.depth]\n"
+        f"    metrics: [m{n}.json: {{cache: false}}]\n"
+        f"    plots: [p{n}.csv: {{cache: false, x: epoch, y: loss}}]\n"
+        for n in range(10)
+    )
+    (bench.repo / "dvc.yaml").write_text(f"stages:\n{stages}")
+    tags = [f"v{number}" for number in range(max(2, int(50 * scale)))]
+    for number, tag in enumerate(tags):
+        (bench.repo / "params.yaml").write_text(f"lr: {number / 100}\nnet: {{depth: {number}}}\n")
+        for n in range(10):
+            metrics = f'{{"acc": {number / 50}, "loss": {{"train": {n}, "test": {n / 3}}}}}'
+            (bench.repo / f"m{n}.json").write_text(metrics)
+            rows = "".join(f"{e},{(number + n) / (e + 1)}\n" for e in range(200))
+            (bench.repo / f"p{n}.csv").write_text(f"epoch,loss\n{rows}")
+        bench.shell(f"git add -A; git -c user.name=b -c user.email=b@x commit -qm {tag}")
+        bench.shell(f"git tag {tag}")
+    yield "params-diff", bench.time(["params", "diff", tags[0], tags[-1], "--json"], None)
+    yield "metrics-diff", bench.time(["metrics", "diff", tags[0], tags[-1], "--json"], None)
+    yield "metrics-show-50", bench.time(["metrics", "show", "-T", "--json"], None)
+    yield "plots-diff-50", bench.time(["plots", "diff", *tags, "--json", "-o", "out"], None)
 
 
 def million(bench: Bench, scale: float) -> Iterator[Step]:
@@ -353,13 +340,13 @@ ROWS = [
     Row("cache-verify", "`cache verify` of the 200,000 in use", None, 1.3),
     Row("data-status-200k", "`data status --json`, nothing changed, 200,000", 10),
     Row("diff-200k", "`diff --json` of two commits, a tenth of 200,000 changed", 8),
+    Row("dag", "`dag` of 2,000 stages", 8),
+    Row("dag-mermaid", "`dag --mermaid` of 2,000 stages", 8),
+    Row("params-diff", "`params diff --json` of the first and last of 50 commits", 5),
+    Row("metrics-diff", "`metrics diff --json` of the first and last of 50 commits", 5),
+    Row("metrics-show-50", "`metrics show -T --json` of 50 commits", 5),
+    Row("plots-diff-50", "`plots diff --json` of 50 commits, ten tables of 200 rows", 5),
     Row("add-1GiB", "`add` one 1 GiB file (copy)", 1.3, 1.2),
-    Row("push-s3", "`push` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
-    Row("pull-s3", "`pull` 5,000 x 10 KiB, S3 on this machine", 3, 1.2),
-    Row("push-ssh", "`push` 1,000 x 10 KiB, SSH with 20 ms for a round trip", 5),
-    Row("pull-ssh", "`pull` 1,000 x 10 KiB, SSH with 20 ms for a round trip", 5),
-    Row("push-ssh-big", "`push` 512 MiB, SSH on this machine", None, 1.5),
-    Row("pull-ssh-big", "`pull` 512 MiB, SSH on this machine", 1.2, 1.5),
     Row("add-million", "`add` 1,000,000 x 256 B"),
     Row("checkout-million", "`checkout` of them"),
 ]
@@ -393,10 +380,13 @@ SCENARIOS: dict[str, tuple[Callable[[Bench, float], Iterator[Step]], list[str], 
     ),
     "gc": (garbage, ["gc", "cache-verify"], ""),
     "changes-200k": (changes(200_000, "200k"), ["data-status-200k", "diff-200k"], ""),
+    "stages": (many_stages, ["dag", "dag-mermaid"], ""),
+    "revisions": (
+        revisions,
+        ["params-diff", "metrics-diff", "metrics-show-50", "plots-diff-50"],
+        "",
+    ),
     "1GiB": (one_big_file, ["add-1GiB"], ""),
-    "s3": (s3, ["push-s3", "pull-s3"], "s3"),
-    "ssh": (ssh_small, ["push-ssh", "pull-ssh"], "ssh"),
-    "ssh-big": (ssh_big, ["push-ssh-big", "pull-ssh-big"], "ssh"),
     "million": (million, ["add-million", "checkout-million"], ""),
 }
 

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Callable
 
 from measure import Figures
-from scenarios import DVC, OURS, PLAIN, PLAIN_SYNC, ROWS, SHIPPED
+from rows import ROWS
+from scenarios import DVC, OURS, PLAIN, PLAIN_SYNC, SHIPPED
 
 START, END = "<!-- table: written by bench/run.py -->", "<!-- end of the table -->"
 NOTHING = "-"

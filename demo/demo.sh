@@ -1,7 +1,7 @@
 #!/bin/sh
 # Walk-through 1, step by step, on this machine alone: a folder of images is put under version
-# control beside Git, shared through a remote, and fetched by a second person. `make demo` runs it
-# with our `dvc` first on PATH. Everything happens in a temporary folder that is removed at the end.
+# control beside Git, shared through a remote, and fetched by a second person. Then the pipeline of
+# examples/mnist. `make demo` runs it with our `dvc` first on PATH. Everything happens in a temporary folder that is removed at the end.
 set -eu
 exec 2>&1 # one stream, in the order of time
 
@@ -65,5 +65,22 @@ step "git commit -q -am 'Leave out a bad image'"
 step "git push -q origin cleaner"
 step "git checkout -q main"
 step "find data -name '*.png' | wc -l"
+
+say "7. A pipeline: one command makes the data, trains two models side by side, keeps the better one"
+cp -r "$here/../examples/mnist" ../digits
+step "cd ../digits"
+rm -rf .dvc .gitignore dvc.lock data models model.npy metrics.json confusion.csv
+step "git init -q && dvc init -q && git add . && git commit -q -m 'A pipeline'"
+step "dvc dag"
+step "dvc repro -j 2"
+step "git add . && git commit -q -m 'The first model'"
+step "dvc metrics show"
+
+say "8. Another parameter: what depends on it runs again, the rest does not"
+step "sed -i 's/rate: 0.8/rate: 0.2/' params.yaml"
+step "dvc repro --dry --explain"
+step "dvc repro -q -j 2"
+step "dvc params diff"
+step "dvc metrics diff"
 
 say "That was the main road. README.md goes on from here."

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import compileall
+import itertools
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from pannier import __file__ as PROGRAM
 from tests.servers.s3 import S3Server
 from tests.support.buckets import Bucket
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, our_program
 from tests.support.project import Project, make_project
+from tests.support.warm import Warm, warm_program
 
-pytest_plugins = ["tests.servers.plugin"]
+sys.dont_write_bytecode = False  # the tests themselves are compiled once, too
+pytest_plugins = ["tests.servers.plugin", "tests.support.spread", "tests.support.watchdog"]
 
 # A shell starts background jobs with interrupts ignored, and children inherit that; what is
 # tested here must hear them.
@@ -43,6 +49,7 @@ GIT_CONFIG = """\
 [gc]
 \tauto = 0
 """
+_homes = itertools.count(1)
 # What a developer's shell may hold and a test must not see. Our own switches stay.
 FOREIGN = ("DVC_", "GIT_", "AWS_", "AZURE_", "GOOGLE_", "OSS_", "XDG_", "PANNIER_FAULT", "CI")
 
@@ -52,7 +59,10 @@ def clean_machine(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """The test's home folder. Nothing of the real one is read or written."""
-    home = tmp_path_factory.mktemp("home")
+    homes = tmp_path_factory.getbasetemp() / "homes"
+    homes.mkdir(exist_ok=True)
+    home = homes / str(next(_homes))  # mktemp() would look at all those of the tests before
+    home.mkdir()
     for name in os.environ:
         if name.startswith(FOREIGN):
             monkeypatch.delenv(name)
@@ -93,15 +103,22 @@ def oracle() -> Iterator[Oracle]:
 
 
 @pytest.fixture(scope="session")
-def dvc() -> Program:
-    """Our program under the name `dvc`: `dvc("add", "x", cwd=folder, check=True)`."""
-    return our_program("dvc")
+def warm() -> Iterator[Warm]:
+    """The process that the runs of our program are forks of."""
+    with closing(Warm()) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
-def pannier() -> Program:
+def dvc(warm: Warm) -> Program:
+    """Our program under the name `dvc`: `dvc("add", "x", cwd=folder, check=True)`."""
+    return warm_program("dvc", warm)
+
+
+@pytest.fixture(scope="session")
+def pannier(warm: Warm) -> Program:
     """Our program under its own name."""
-    return our_program("pannier")
+    return warm_program("pannier", warm)
 
 
 @pytest.fixture
@@ -122,6 +139,13 @@ def project(new_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPat
 def s3_bucket(s3_server: S3Server) -> Bucket:
     """An empty bucket of the test's own on a real S3 server (tests/servers)."""
     return Bucket(s3_server.make_bucket(), s3_server)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compiles the program, as an installer does. Where the environment forbids Python to keep what
+    it has compiled, each run would do it anew: most of a short run's time."""
+    if not hasattr(session.config, "workerinput"):
+        compileall.compile_dir(os.path.dirname(PROGRAM), quiet=2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,8 +27,16 @@ RANK = {
     "ui": 7,
 }
 # The lazy tables of commands and transports, and the formats that few projects have: pipelines,
-# parameters in Python.
-LATE = {"cli.main", "cli.table", "store.schemes", "project.index", "formats.values"}
+# parameters in Python; and what opens the source of an import, for commands that only read.
+LATE = {
+    "cli.main",
+    "cli.table",
+    "store.schemes",
+    "project.index",
+    "project.further",
+    "formats.values",
+    "run.executors",
+}
 OWNER = {
     "yaml": "formats.yamlio",
     "ruamel": "formats.yamlio",
@@ -36,15 +44,23 @@ OWNER = {
     "pathspec": "formats.ignore",
     "rich": "cli.ui",
     "duckdb": "project.tables",
-    "fsspec": "api.filesystem",
+    "fsspec": "store.transports.fsspec_client",
+    "google": "store.transports.google_tokens",
+    "hdfs_native": "store.transports.hdfs",
     "obstore": "store.transports.object_client",
     "botocore": "store.transports.s3_credentials",
     "asyncssh": "store.transports.ssh_connect",
     "httpx": "store.transports.web_client",
+    "sqlalchemy": "store.databases",
+    "vl_convert": "project.chart_worker",
+    "distributed": "run.executors",
+    "dask_jobqueue": "run.executors",
 }
+BESIDE = {("fsspec", "api.filesystem")}  # is such a file system; the transport uses others' ones
 SLOW = {"dataclasses": "core.record"}  # of the standard library: who wraps it
 SHARED = {  # no use cases: what several of them do
-    "ops.tracking",  # the pointer and the .gitignore line
+    "ops.settings_edit",  # changing DVC's files
+    "ops.own_settings",  # changing our own
     "ops.importing",  # checking, storing, recording and placing what comes from elsewhere
 }
 LONG = {}  # module: why it is over 400 lines
@@ -102,7 +118,7 @@ def import_faults(module: str, tree: ast.AST) -> Iterator[str]:
                 yield f"import of {top}: take it from {SLOW[top]}, which starts faster"
             elif top not in {"pannier", "__future__"} and top not in sys.stdlib_module_names:
                 owner = OWNER.get(top)
-                if module != owner:
+                if module != owner and (top, module) not in BESIDE:
                     yield f"import of {top}, which belongs to {owner or 'nobody: add it to OWNER'}"
     if module not in LATE:
         for node in imports_inside_functions(tree):

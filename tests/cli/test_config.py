@@ -45,13 +45,13 @@ def test_a_value_that_dvc_cannot_read_back_is_not_written(
         made.dvc("remote", "add", "r", "ssh://h/x")
 
     refused, taken = (
-        made.dvc("remote", "modify", "r", "password", "a%(b)s", check=False)
+        made.dvc("remote", "modify", "r", "user", "a%(b)s", check=False)
         for made in (project, theirs)
     )
 
     assert 251 == refused.rc
     assert "'%(...)s', which stands for another option" in refused.stderr
-    assert "password" not in (project.root / ".dvc/config").read_text()
+    assert "user" not in (project.root / ".dvc/config").read_text()
     assert 255 == taken.rc == theirs.dvc("status", check=False).rc
 
 
@@ -80,7 +80,7 @@ def test_a_section_in_place_of_a_value_is_a_wrong_setting(
 
 
 def test_a_list_shows_no_secret_and_asking_for_one_does(project: Project) -> None:
-    project.dvc("remote", "add", "r", "ssh://me:pa55word@h/x")
+    project.write(".dvc/config", "['remote \"r\"']\n    url = ssh://me:pa55word@h/x\n")
     project.dvc("remote", "modify", "--local", "r", "password", "hunter2")
 
     listed = project.dvc("config", "-l").stdout
@@ -107,23 +107,73 @@ def test_a_file_with_a_secret_is_for_its_owner_only(
     assert dvcs & 0o044
 
 
-def test_a_secret_in_the_committed_file_is_warned_of(project: Project, theirs: Project) -> None:
-    assert is_wanted("config-secret-warning")
+def test_a_secret_for_the_committed_file_is_refused(project: Project, theirs: Project) -> None:
+    assert is_wanted("config-secret-refused")
+    words = ("remote", "modify", "r", "password", "p")
     for made in (project, theirs):
         made.dvc("remote", "add", "r", "ssh://h/x")
+    before = (project.root / ".dvc/config").read_bytes()
 
-    loud, silent = (
-        made.dvc("remote", "modify", "r", "password", "p") for made in (project, theirs)
-    )
+    refused, silent = (made.dvc(*words, check=False) for made in (project, theirs))
 
-    assert "" == loud.stdout == silent.stderr
+    assert [251, 0] == [refused.rc, silent.rc]
+    assert "" == refused.stdout == silent.stderr
     assert (
-        "WARNING: 'remote.r.password' is a secret, and .dvc/config is committed to Git, where"
-        " others can read it\n"
+        "ERROR: configuration error - config file error: 'remote.r.password' is a secret, and"
+        " .dvc/config is committed to Git, where others can read it\n"
         "Hint: keep it to yourself: dvc remote modify --local r password <value>;"
-        " then: dvc remote modify --unset r password\n" == loud.stderr
+        " or --force, to let them read it\n" == refused.stderr
     )
+    assert before == (project.root / ".dvc/config").read_bytes()
+    forced = project.dvc(*words, "--force")
+    assert "WARNING: 'remote.r.password' is a secret" in forced.stderr
     assert (project.root / ".dvc/config").read_bytes() == (theirs.root / ".dvc/config").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("remote", "add", "n", "https://u:pw@h/x"), "dvc remote add --local n <value>"),
+        (("remote", "add", "n", "https://h/x?sig=pw"), "dvc remote add --local n <value>"),
+        (
+            ("remote", "modify", "r", "endpointurl", "https://u:pw@h"),
+            "dvc remote modify --local r endpointurl <value>",
+        ),
+        (("config", "studio.token", "pw"), "dvc config --local studio.token <value>"),
+        (("config", "db.d.url", "postgresql://u:pw@h/d"), "dvc config --local db.d.url <value>"),
+        (("config", "remote.r.session_token", "pw"), "dvc remote modify --local r session_token"),
+        (("remote", "modify", "r", "password", "cmd:pass r"), "--local r password"),
+        (("remote", "modify", "r", "region", "${HOME}"), "call it PANNIER_HOME"),
+    ],
+    ids=" ".join,
+)
+def test_no_way_of_writing_the_committed_file_takes_a_secret(
+    words: tuple[str, ...], hint: str, project: Project
+) -> None:
+    project.write(".dvc/config", "['remote \"r\"']\n    url = s3://b\n")
+
+    done = project.dvc(*words, check=False)
+
+    assert (251, "") == (done.rc, done.stdout)
+    assert hint in done.stderr
+    assert "['remote \"r\"']\n    url = s3://b\n" == (project.root / ".dvc/config").read_text()
+    if not {"${HOME}", "cmd:pass r"} & set(words):
+        assert 0 == project.dvc(*words, "-f").rc
+
+
+def test_what_is_no_secret_for_others_may_be_committed(tmp_path: Path, dvc: Program) -> None:
+    """A name without a password, a variable that is made for it; anything where there is no Git."""
+    inside = make_project(tmp_path / "inside", dvc)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    dvc("init", "-q", "--no-scm", cwd=outside)
+
+    inside.dvc("remote", "add", "r", "https://user@h/x?list=all")
+    inside.dvc("remote", "modify", "r", "password", "${PANNIER_PASSWORD}")
+    inside.dvc("remote", "modify", "r", "url", "https://user:${PANNIER_PASSWORD}@h/x")
+    done = dvc("remote", "add", "r", "https://user:pw@h/x", cwd=outside)
+
+    assert (0, "") == (done.rc, done.stderr)
 
 
 def test_a_change_that_breaks_the_other_levels_is_refused(

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from pannier.cli import table
 from pannier.cli.masking import Mask
 from tests.support.oracle import Oracle
-from tests.support.programs import Program
+from tests.support.programs import Program, started
 from tests.support.project import Project, make_project
 from tests.support.wanted import is_wanted
 
@@ -150,6 +151,20 @@ def test_a_bad_line_shows_the_help_of_what_failed(dvc: Program) -> None:
     assert "ERROR: the following arguments are required: name, url\n" == done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("checkot", "checkout"), ("--cd pull pus -r x", "push"), ("exp run", None), ("", None)],
+)
+def test_a_mistyped_command_is_answered_with_the_one_that_is_like_it(
+    words: str, meant: str | None, dvc: Program
+) -> None:
+    done = dvc(*words.split())
+
+    assert 254 == done.rc
+    hints = [line for line in done.stderr.splitlines() if line.startswith("Hint: ")]
+    assert ([f"Hint: 'dvc {meant}'"] if meant else []) == hints
+
+
 def test_outside_of_a_project_commands_say_so(dvc: Program, tmp_path: Path) -> None:
     done = dvc("status", cwd=tmp_path)
 
@@ -195,24 +210,22 @@ def test_an_unforeseen_error_has_a_traceback_only_for_those_who_ask() -> None:
 
 
 @pytest.fixture
-def waiting(project: Project, dvc: Program) -> subprocess.Popen[str]:
+def waiting(project: Project, dvc: Program) -> Iterator[subprocess.Popen[str]]:
     """A command that waits for a lock which this test holds; it has said that it runs."""
     lock = project.root / ".dvc/tmp/lock"
     project.write("f", "1")
-    held = open(lock, "w")
-    fcntl.flock(held, fcntl.LOCK_EX)
-    started = subprocess.Popen(
-        [dvc.path, "--wait-for-lock", "add", "-v", "f"],
-        cwd=project.root,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert started.stdout is not None
-    while "command:" not in started.stdout.readline():
-        pass
-    return started
+    command = [dvc.path, "--wait-for-lock", "add", "-v", "f"]
+    env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    pipe = subprocess.PIPE
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with started(
+            command, cwd=project.root, env=env, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            assert process.stdout is not None
+            while "command:" not in (line := process.stdout.readline()):
+                assert line, "it ended"
+            yield process
 
 
 @pytest.mark.parametrize(

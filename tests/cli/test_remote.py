@@ -21,7 +21,7 @@ def theirs(tmp_path: Path, oracle: Oracle) -> Project:
 def test_a_list_hides_the_password_of_a_url(project: Project, theirs: Project) -> None:
     assert is_wanted("remote-list-secrets")
     for made in (project, theirs):
-        made.dvc("remote", "add", "-d", "r", "ssh://me:pa55word@h/x")
+        made.dvc("remote", "add", "-f", "-d", "r", "ssh://me:pa55word@h/x")
 
     assert "r       ssh://me:***@h/x        (default)\n" == project.dvc("remote", "list").stdout
     assert "pa55word" in theirs.dvc("remote", "list").stdout

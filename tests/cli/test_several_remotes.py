@@ -47,6 +47,16 @@ def test_push_all_remotes_leaves_the_same_in_every_one(stored: Project) -> None:
     assert [f"Everything is up to date to '{name}'." for name in "abc"] == again.lines
 
 
+def test_an_output_with_a_remote_of_its_own_goes_to_no_other(stored: Project) -> None:
+    pointer = stored.root / "file.dvc"
+    pointer.write_text(pointer.read_text() + "  remote: b\n")
+
+    done = stored.dvc("push", "--all-remotes")
+
+    assert ["6 files pushed to 'a'", "7 files pushed to 'b'", "6 files pushed to 'c'"] == done.lines
+    assert [6, 7, 6] == [len(objects(stored.root.parent / name)) for name in "abc"]
+
+
 def test_a_remote_that_fails_does_not_keep_the_others_from_their_copy(stored: Project) -> None:
     (stored.root.parent / "a").write_text("no folder")
 

@@ -39,7 +39,7 @@ def test_the_first_line_names_both_programs(dvc: Program, tmp_path: Path) -> Non
 
     assert "DVC version: 3.67.1 (pannier 0.1.0)" == done.lines[0]
     assert "-" * len(done.lines[0]) == done.lines[1]
-    assert re.search(r"(?m)^\ts3 \(obstore = [\d.]+, botocore = [\d.]+\)$", done.stdout)
+    assert re.search(r"(?m)^\ts3 \(obstore = [\d.]+, botocore = [\d.]+\),?$", done.stdout)
 
 
 def test_outside_of_a_project_nothing_is_said_of_one(dvc: Program, tmp_path: Path) -> None:

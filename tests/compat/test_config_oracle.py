@@ -22,6 +22,7 @@ from pannier.core.errors import ConfigError
 from pannier.formats.config import dump, parse_lines
 from pannier.formats.config_schema import SCHEMES, SECTIONS, validate
 from pannier.formats.config_values import interpolate
+from tests.servers.processes import end
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, oracle_path
 from tests.support.twins import Side, Twins, make_twins
@@ -41,8 +42,11 @@ def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
     return made
 
 
-OWN_WORDS = re.compile(r"(?m),verify(?:,sync)?(?=})|^    (?:verify|sync) .*\n")
-"""What the help of a group of commands says of the sub-commands that only we have."""
+OWN_WORDS = re.compile(
+    r"(?m),verify(?:,sync)?(?=})|^    (?:verify|sync) .*\n"
+    r"| \[-f\]|^  -f, --force +Write a secret .*\n"
+)
+"""What the help says of the sub-commands and options that only we have."""
 
 Answer = tuple[int, str, dict[str, str]]
 
@@ -68,9 +72,10 @@ def answers(side: Side, lines: list[str]) -> list[Answer]:
 
 
 def without_own(line: str, answer: Answer) -> Answer:
-    """Our answer, without our own sub-command in the help of `dvc remote`."""
+    """Our answer, without our own words in the help of `dvc remote` and `dvc config`."""
     rc, output, texts = answer
-    if not line.startswith("remote") or not is_wanted("own-commands"):
+    own = "own-commands" if line.startswith("remote") else "config-secret-refused"
+    if not line.startswith(("remote", "config")) or " add" in line or not is_wanted(own):
         return answer
     return rc, OWN_WORDS.sub("", output), texts
 
@@ -408,9 +413,7 @@ class Library:
         return answer
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        end(self._process)
 
 
 @pytest.fixture(scope="module")

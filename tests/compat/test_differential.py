@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.oracle import Oracle
-from tests.support.programs import Program, Runner
-from tests.support.project import objects
+from tests.support.programs import Program, Runner, git
+from tests.support.project import differences, make_project, objects
 from tests.support.samples import LEGACY_FILES, LEGACY_FOLDER, write_legacy_playground
 from tests.support.twins import Parted, Twins, make_twins
 
@@ -381,3 +381,109 @@ def test_both_programs_do_the_same_with_an_old_project_for_long(
     seed: int, tmp_path: Path, oracle: Oracle, dvc: Program
 ) -> None:
     walk(seed, LONG_STEPS, tmp_path, oracle, dvc, LegacyWalk)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """New content in a new file: what may be a link into the cache is not written to."""
+    path.unlink()
+    path.write_bytes(data)
+
+
+def test_an_old_pointer_stays_as_it_is_until_its_data_changes(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    """A `.dvc` file of DVC before 3.0, under `add` and `commit -f`."""
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.touch("a project of DVC 2.x", lambda b: write_legacy_playground(b / "repo", b / "remote"))
+    twins.git("add", "-A")
+    twins.git("commit", "-q", "-m", "old")
+    twins.dvc("pull")
+
+    for command in (["commit", "-f"], ["add"]):
+        for path in ("data.csv", "animals"):
+            twins.dvc(*command, path)
+    assert [] == git("status", "--porcelain", cwd=twins.theirs.repo).lines
+
+    twins.touch("change data.csv", lambda b: replace(b / "repo/data.csv", b"1,2\r\n"))
+    twins.dvc("commit", "-f", "data.csv.dvc")
+
+    assert "hash: md5" in (twins.ours.repo / "data.csv.dvc").read_text()
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink", "copy"])
+def test_a_link_to_an_object_of_the_old_form_goes_with_the_new_one(
+    kind: str, tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    """Else it would lead to nothing once the old object is collected."""
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.touch("a project of DVC 2.x", lambda b: write_legacy_playground(b / "repo", b / "remote"))
+    twins.dvc("config", "cache.type", "symlink")
+    twins.dvc("pull")
+    twins.dvc("config", "cache.type", kind)
+    twins.touch("rm animals/dog.txt", lambda b: (b / "repo/animals/dog.txt").unlink())
+
+    sides = (twins.theirs, twins.ours)
+    for side in sides:
+        side.run("add", "animals")
+        side.run("gc", "-w", "-f")
+
+    assert [] == differences(*(side.workspace() for side in sides))
+    assert LEGACY_FOLDER["cat.txt"] == (twins.ours.repo / "animals/cat.txt").read_bytes()
+
+
+def test_what_was_added_without_a_copy_stays_when_another_branch_does_not_track_it(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.dvc("init")
+    twins.touch("write a", lambda base: (base / "repo/a").write_bytes(b"1"))
+    twins.dvc("add", "a")
+    twins.git("add", "-A")
+    twins.git("commit", "-q", "-m", "a")
+    twins.git("checkout", "-q", "-b", "other")
+    twins.touch("write b", lambda base: (base / "repo/b").write_bytes(b"1"))
+    twins.dvc("add", "--no-commit", "b")
+    twins.git("add", "-A")
+    twins.git("commit", "-q", "-m", "b")
+    twins.git("checkout", "-q", "-")
+
+    twins.dvc("checkout", "-f")
+
+    assert "1" == (twins.ours.repo / "b").read_text()
+
+
+def test_links_to_a_cache_that_was_lost_are_told_and_filled_again(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.dvc("init")
+    twins.dvc("config", "cache.type", "symlink")
+    twins.dvc("remote", "add", "-d", "store", "{base}/remote")
+    twins.touch("write d/a", lambda base: (base / "repo/d").mkdir())
+    twins.touch("write d/a", lambda base: (base / "repo/d/a").write_bytes(b"1"))
+    twins.touch("write f", lambda base: (base / "repo/f").write_bytes(b"2"))
+    twins.dvc("add", "d", "f")
+    twins.dvc("push")
+    twins.touch("rm -r .dvc/cache", lambda base: shutil.rmtree(base / "repo/.dvc/cache"))
+
+    told = twins.dvc("status", "--json")
+    twins.dvc("status")
+    twins.dvc("pull")
+
+    assert 2 == told.stdout.count("not in cache")
+    assert b"1" == (twins.ours.repo / "d/a").read_bytes()
+
+
+def test_links_to_nothing_are_no_files_that_could_be_added(tmp_path: Path, dvc: Program) -> None:
+    project = make_project(tmp_path / "project", dvc)
+    project.dvc("config", "cache.type", "symlink")
+    project.write("d/a", "1")
+    project.dvc("add", "d")
+    shutil.rmtree(project.cache)
+    before = (project.root / "d.dvc").read_bytes()
+
+    answers = [project.dvc(*args, check=False) for args in (("add", "d"), ("commit", "-f"))]
+
+    assert [1, 1] == [answer.rc for answer in answers]
+    assert before == (project.root / "d.dvc").read_bytes()
+    assert (project.root / "d/a").is_symlink()

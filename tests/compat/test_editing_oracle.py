@@ -496,3 +496,38 @@ def test_a_project_is_not_destroyed_without_an_answer(project: Project) -> None:
         "Use `-f` to force.\n" == refused.stderr
     )
     assert not (project.root / ".dvc").exists()
+
+
+# -- what cannot say what it tracks ----
+
+
+@pytest.mark.parametrize("name", ["d.dvc", "dvc.yaml", "dvc.lock"])
+def test_a_link_to_nothing_in_the_place_of_a_pointer_stops_what_it_stops_in_dvc(
+    name: str, twins: Twins
+) -> None:
+    """Were it passed over, checkout and gc would take what it names for unused."""
+    tracked(twins)
+    pipeline = b"stages:\n  s:\n    cmd: echo s > o\n    outs: [o]\n"
+    twins.touch("write dvc.yaml", lambda base: write(base, {"dvc.yaml": pipeline}))
+
+    def break_it(base: Path) -> None:
+        (base / "repo" / name).unlink(missing_ok=True)
+        (base / "repo" / name).symlink_to("../elsewhere")
+
+    twins.touch(f"{name} becomes a link to nothing", break_it)
+
+    ended = [
+        twins.dvc(*command.split()).rc
+        for command in (
+            "status",
+            "data status",
+            "checkout",
+            "push -r nowhere",
+            "dag",
+            "move a b",
+            "commit -f",
+            "gc -w -f",
+        )
+    ]
+
+    assert 0 not in ended

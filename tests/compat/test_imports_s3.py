@@ -77,8 +77,19 @@ def test_data_of_a_bucket_is_taken_as_dvc_takes_it(twins: Twins, s3_bucket: Buck
     same(twins, "status")
 
 
-def test_a_place_below_a_remote_is_read_with_its_settings(twins: Twins, s3_bucket: Bucket) -> None:
+def test_a_place_below_a_remote_is_read_with_its_settings(
+    twins: Twins, s3_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with nothing else: the machine knows neither the server nor a key."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
     twins.dvc("remote", "add", "there", f"s3://{s3_bucket.name}/top")
+    for option, value in {
+        "endpointurl": s3_bucket.endpoint,
+        "access_key_id": s3_bucket.key_id,
+        "secret_access_key": s3_bucket.secret,
+    }.items():
+        twins.dvc("remote", "modify", "--local", "there", option, value)
     twins.dvc("get-url", "remote://there/d", "d")
     twins.dvc("import-url", "remote://there/f.txt")
     twins.dvc("import-url", "--to-remote", "-r", "there", "remote://there/d/a", "sent")

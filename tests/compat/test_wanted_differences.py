@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from tests.support import project as projects
 from tests.support.oracle import Oracle
 from tests.support.programs import Program, git
 from tests.support.project import Project, make_project
+from tests.support.samples import write_legacy_playground
 from tests.support.wanted import is_wanted
 
 Twins = tuple[Project, Project]
@@ -261,3 +264,167 @@ def test_gc_leaves_other_peoples_files_in_the_cache(twins: Twins) -> None:
 
     left = [(project.cache / "files/md5/ab/notes.txt").exists() for project in twins]
     assert [False, True] == left
+
+
+def test_what_was_added_in_part_is_not_told_as_deleted(twins: Twins) -> None:
+    assert is_wanted("checkout-untrue")
+
+    def prepare(project: Project) -> None:
+        project.write("d/a", "1")
+        project.write("d/b", "2")
+        project.dvc("add", "d")
+        (project.root / "d/a").unlink()
+        project.write("d/a", "3")
+        project.dvc("add", "d/a")
+
+    both(twins, prepare)
+
+    theirs, ours = (project.dvc("checkout", "-f") for project in twins)
+
+    assert (True, False) == ("D" in theirs.stdout, "D" in ours.stdout)
+    assert ["3", "3"] == [(project.root / "d/a").read_text() for project in twins]
+
+
+def test_a_part_of_an_old_directory_is_added(tmp_path: Path, oracle: Oracle, dvc: Program) -> None:
+    assert is_wanted("add-part-old")
+    answers = []
+    for program in (oracle, dvc):
+        base = tmp_path / program.__class__.__name__
+        repo = base / "repo"
+        repo.mkdir(parents=True)
+        git("init", "-q", cwd=repo)
+        write_legacy_playground(repo, base / "remote")
+        program("pull", cwd=repo)
+        (repo / "animals/new").write_text("new")
+        answers.append(program("add", "animals/new", cwd=repo, check=False).rc)
+        answers.append("nfiles: 4" in (repo / "animals.dvc").read_text())
+
+    assert [1, False, 0, True] == answers
+
+
+def test_all_that_a_commit_records_is_stored(twins: Twins) -> None:
+    assert is_wanted("commit-part")
+
+    def prepare(project: Project) -> None:
+        project.write("d/a", "1")
+        project.dvc("add", "d")
+        (project.root / "d/a").unlink()
+        project.write("d/a", "2")
+        project.write("d/b", "3")
+        project.dvc("commit", "-f", "d/a")
+        shutil.rmtree(project.root / "d")
+
+    both(twins, prepare)
+
+    answers = [project.dvc("checkout", check=False) for project in twins]
+
+    assert [255, 0] == [answer.rc for answer in answers]
+    assert "3" == (twins[1].root / "d/b").read_text()
+
+
+def test_what_was_added_without_a_copy_is_not_deleted(twins: Twins) -> None:
+    """The same bytes are in the cache; which directory they made is known here alone."""
+    assert is_wanted("last-copy")
+
+    def prepare(project: Project) -> None:
+        project.write("c", "1")
+        project.dvc("add", "c")
+        project.write("d/a", "1")
+        project.dvc("add", "--no-commit", "d")
+
+    both(twins, prepare)
+
+    answers = [project.dvc("checkout", check=False) for project in twins]
+
+    assert [255, 0] == [answer.rc for answer in answers]
+    assert [False, True] == [(project.root / "d/a").exists() for project in twins]
+
+
+def test_help_names_the_same_options_in_other_words(twins: Twins) -> None:
+    assert is_wanted("own-words")
+
+    answers = [project.dvc("status", "--nothing", check=False) for project in twins]
+
+    assert [254, 254] == [answer.rc for answer in answers]
+    theirs, ours = (set(re.findall(r"--[a-z][a-z-]+", answer.stdout)) for answer in answers)
+    assert theirs == ours
+    assert answers[0].stdout != answers[1].stdout
+
+
+def test_status_of_the_cloud_asks_for_each_object(twins: Twins) -> None:
+    """A part of a directory was pushed, and its list of files with it."""
+
+    def prepare(project: Project) -> None:
+        project.write("d/a", "1")
+        project.write("d/b", "2")
+        project.dvc("add", "d")
+        project.dvc("remote", "add", "-d", "store", str(project.root.parent / "store"))
+        project.dvc("push", "d/a")
+
+    both(twins, prepare)
+
+    answers = [project.dvc("status", "-c").stdout for project in twins]
+
+    assert [False, True] == ["d/b" in answer for answer in answers]
+
+
+def test_bytes_with_several_names_are_told_of_by_the_first(twins: Twins) -> None:
+    """Of DVC any of the names may come; here it is always the same."""
+    assert is_wanted("status-cloud-name")
+
+    def prepare(project: Project) -> None:
+        for path in ("zz", "one", "img/one", "aa/x"):
+            project.write(path, "1")
+        project.dvc("add", "zz", "one", "img", "aa")
+        project.dvc("remote", "add", "-d", "store", str(project.root.parent / "store"))
+
+    both(twins, prepare)
+
+    theirs, ours = (json.loads(project.dvc("status", "-c", "--json").stdout) for project in twins)
+
+    assert {"aa", "img", "aa/x"} == set(ours)
+    assert {"aa", "img"} == set(theirs) - {"zz", "one", "img/one", "aa/x"}
+
+
+def test_no_link_is_made_to_what_is_not_there(twins: Twins) -> None:
+    assert is_wanted("links-to-nothing")
+
+    def prepare(project: Project) -> None:
+        project.dvc("config", "cache.type", "symlink")
+        project.write("f", "1")
+        project.dvc("add", "f")
+        project.dvc("checkout", "-f")
+        (project.root / "f").unlink()
+        shutil.rmtree(project.root / ".dvc" / "cache")
+
+    both(twins, prepare)
+
+    answers = [project.dvc("checkout", "-f", check=False) for project in twins]
+
+    assert [0, 255] == [answer.rc for answer in answers]
+    assert [True, False] == [os.path.lexists(project.root / "f") for project in twins]
+    assert not (twins[0].root / "f").exists()
+
+
+def test_a_commit_with_an_output_missing_records_nothing(twins: Twins) -> None:
+    """What DVC has recorded by then depends on the order in which the disk lists its pointers."""
+    assert is_wanted("commit-all-or-nothing")
+
+    def prepare(project: Project) -> None:
+        for name in "abc":
+            project.write(name, "1")
+        project.dvc("add", "a", "b", "c")
+        for name in "ac":
+            (project.root / name).unlink()
+            project.write(name, "2")
+        (project.root / "b").unlink()
+
+    both(twins, prepare)
+    before = [(twins[1].root / f"{name}.dvc").read_bytes() for name in "abc"]
+    had = stored(twins[1])
+
+    answers = [project.dvc("commit", "-f", check=False) for project in twins]
+
+    assert [1, 1] == [answer.rc for answer in answers]
+    assert before == [(twins[1].root / f"{name}.dvc").read_bytes() for name in "abc"]
+    assert had == stored(twins[1])

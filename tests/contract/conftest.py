@@ -16,14 +16,20 @@ from tests.contract.places import (
     Bucket,
     Container,
     DavFolder,
+    DriveFolder,
     Folder,
+    HadoopFolder,
     OssBucket,
     Place,
+    RcloneFolder,
+    Shelf,
     SshFolder,
 )
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
+from tests.servers.drive import Drive
+from tests.servers.hadoop import Hadoop
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
 
@@ -36,6 +42,11 @@ PLACES = [
     pytest.param("webdav", marks=pytest.mark.xdist_group("dav")),
     pytest.param("azure", marks=pytest.mark.xdist_group("azure")),
     pytest.param("oss", marks=pytest.mark.xdist_group("s3")),
+    pytest.param("hdfs", marks=[pytest.mark.long, pytest.mark.xdist_group("hadoop")]),
+    pytest.param("webhdfs", marks=[pytest.mark.long, pytest.mark.xdist_group("hadoop")]),
+    "gdrive",
+    "shelf",
+    pytest.param("rclone", marks=pytest.mark.long),
     pytest.param("ceph", marks=[pytest.mark.long, pytest.mark.xdist_group("ceph")]),
 ]
 
@@ -109,6 +120,31 @@ def azure_place(azure_server: Azurite) -> Container:
 @pytest.fixture
 def oss_place(s3_server: Swift) -> OssBucket:
     return OssBucket(s3_server, s3_server.make_bucket())
+
+
+@pytest.fixture
+def shelf_place(shelf: Path, tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "remote", "shelf")
+
+
+@pytest.fixture
+def rclone_place(tmp_path: Path) -> RcloneFolder:
+    return RcloneFolder(tmp_path)
+
+
+@pytest.fixture
+def hdfs_place(hadoop_server: Hadoop, tmp_path: Path) -> HadoopFolder:
+    return HadoopFolder(hadoop_server, tmp_path.name, "hdfs")
+
+
+@pytest.fixture
+def webhdfs_place(hadoop_server: Hadoop, tmp_path: Path) -> HadoopFolder:
+    return HadoopFolder(hadoop_server, tmp_path.name, "webhdfs")
+
+
+@pytest.fixture
+def gdrive_place(drive: Drive, tmp_path: Path) -> DriveFolder:
+    return DriveFolder(drive, tmp_path / "account.json")
 
 
 @pytest.fixture

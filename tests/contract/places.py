@@ -2,22 +2,79 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pannier.core.errors import PannierError, Unlistable
+from pannier.core.errors import NotThere, PannierError, Unlistable
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Result, Transport
+from pannier.store.transports.gdrive import GdriveTransport
 from tests.servers import apache, nginx
 from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
+from tests.servers.drive import Drive
+from tests.servers.hadoop import Hadoop
 from tests.servers.nginx import Nginx
 from tests.servers.rclone import Rclone
+from tests.servers.rclone import program as rclone_program
 from tests.servers.s3 import S3Server
 from tests.servers.sshd import Sshd
+from tests.support.shelf import shelf_files
+
+
+@dataclass(slots=True)
+class DriveFolder:
+    """A folder of Google Drive. credentials: a file for its service account."""
+
+    server: Drive
+    credentials: Path
+    root: str = "root"
+    path: str = "some/where"
+    config: RemoteConfig = field(init=False)
+    odd_keys: tuple[str, ...] = ()
+    impossible: str = ""
+    page: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.credentials.write_text(json.dumps(self.server.account()))
+        self.config = self.config_with()
+        self.page = self.server.page
+
+    def config_with(self, **options: str) -> RemoteConfig:
+        given = {
+            "gdrive_use_service_account": "true",
+            "gdrive_service_account_json_file_path": str(self.credentials),
+            **options,
+        }
+        return RemoteConfig("place", f"gdrive://{self.root}/{self.path}", given, frozenset(given))
+
+    def transport(self, **options: str) -> GdriveTransport:
+        """It waits less long than it would for Google."""
+        opened = open_transport(self.config_with(**options))
+        assert isinstance(opened, GdriveTransport)
+        opened.calls.first_pause_s, opened.calls.longest_pause_s = 0.01, 0.02
+        return opened
+
+    @property
+    def _inside(self) -> str:
+        ident = {"root": "root-id", "appDataFolder": "app-id"}.get(self.root, self.root)
+        return self.server.folder(ident, self.path)
+
+    def look(self, key: str) -> bytes | None:
+        return self.server.keys(self._inside).get(key)
+
+    def plant(self, key: str, data: bytes) -> None:
+        self.server.write(self._inside, key, data)
+
+    def keys(self) -> set[str]:
+        return set(self.server.keys(self._inside))
+
+
+USER = "me"
 
 
 class Place(Protocol):
@@ -77,6 +134,28 @@ class SshFolder(Folder):
         super().__init__(root)
         self.server = server
         self.config = RemoteConfig("place", server.url(root, port), options)
+
+
+class Shelf(Folder):
+    """A folder of this machine, as a file system of a third party shows it."""
+
+    def __init__(self, root: Path, scheme: str) -> None:
+        super().__init__(root)
+        options = {"password": shelf_files.PASSWORD}
+        self.config = RemoteConfig("place", f"{scheme}:/{root}", options)
+
+
+class RcloneFolder(Folder):
+    """A folder of this machine, under a name that rclone knows."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root / "some/where", impossible="\n\t")  # it keeps them by another name
+        self.settings = root / "rclone.conf"
+        self.settings.write_text(f"[far away]\ntype = alias\nremote = {root}\n")
+        options = {"program": rclone_program(), "config": str(self.settings)}
+        self.config = RemoteConfig(
+            "place", "rclone://far away/some/where", options, frozenset(options)
+        )
 
 
 class DavFolder(Folder):
@@ -236,6 +315,38 @@ class GsBucket:
 
     def keys(self) -> set[str]:
         return {key.removeprefix(f"{self.prefix}/") for key in self.server.keys(self.name)}
+
+
+class HadoopFolder:
+    """A folder of HDFS; seen from outside by the other of its two protocols."""
+
+    odd_keys: tuple[str, ...] = ()
+    impossible = ":\\\n\t"  # by Hadoop's own rule, but for the backslash
+    page = 40
+
+    def __init__(self, server: Hadoop, name: str, scheme: str) -> None:
+        urls = {"hdfs": server.hdfs, "webhdfs": server.web}
+        folder = f"open/{name}/some where"
+        self.config = RemoteConfig("place", f"{urls.pop(scheme)}/{folder}", {"user": USER})
+        if scheme == "webhdfs":
+            self.impossible += "%"  # this name node hands names to its data nodes unescaped
+        (other,) = urls.values()
+        self._other = open_transport(RemoteConfig("other", f"{other}/{folder}", {"user": USER}))
+
+    def transport(self) -> Transport:
+        return open_transport(self.config)
+
+    def look(self, key: str) -> bytes | None:
+        try:
+            return self._other.read(key)
+        except NotThere:
+            return None
+
+    def plant(self, key: str, data: bytes) -> None:
+        self._other.write(key, data)
+
+    def keys(self) -> set[str]:
+        return {entry.key for entry in self._other.list("")}
 
 
 def nothing(_: int) -> None: ...

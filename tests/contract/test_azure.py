@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import threading
 import traceback
@@ -16,6 +17,7 @@ from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Transport
 from pannier.store.transports.azure_config import read_azure_options, resolve_azure
+from pannier.store.transports.object_cloud import CloudTransport
 from tests.contract.places import Container, errors, failure, nothing
 from tests.contract.test_s3 import every_call
 from tests.servers.azurite import Azurite
@@ -236,6 +238,64 @@ def test_a_token_of_limited_rights_works_and_its_limits_are_told(
     assert b"x" == reader.read("a/b")
     assert ["a/b"] == [entry.key for entry in reader.list("")]
     assert isinstance(error, AccessDenied)
+
+
+@pytest.mark.parametrize("by", ["key", "token"])
+def test_a_big_upload_is_made_of_blocks_that_are_named_by_their_digests(
+    box: Container, local: Path, by: str
+) -> None:
+    """So that those of an upload that was killed need not be sent again, whoever began it."""
+    token = box.server.sas_token(box.name)
+    login = f"SharedAccessSignature={token}" if by == "token" else f"AccountKey={box.server.key}"
+    text = f"AccountName={box.server.account};BlobEndpoint={box.server.endpoint};{login}"
+    transport = open_transport(box.config_with(connection_string=text))
+    data = os.urandom(8 * MIB) * 3 + b"end"
+    (local / "big").write_bytes(data)
+
+    assert {} == errors(transport.upload_many([(str(local / "big"), "a/big", "")], 1, nothing))
+
+    assert data == transport.read("a/big")
+    parts = [data[at : at + 8 * MIB] for at in range(0, len(data), 8 * MIB)]
+    digests = [hashlib.md5(part).hexdigest() for part in parts]
+    ids = [base64.b64encode(digest.rjust(48, "0").encode()).decode() for digest in digests]
+    (name,) = box.server.keys(box.name)
+    assert ids == box.server.block_ids(box.name, name)
+
+
+@pytest.mark.parametrize("length", [2, 20, 32, 46, 48, 64])
+def test_blocks_that_another_program_left_are_in_nobodys_way(
+    box: Container, local: Path, length: int
+) -> None:
+    """The server takes ids of one length alone for all blocks that wait for one blob."""
+    key = f"{box.prefix}/a/big"
+    box.server.put_block(box.name, key, base64.b64encode(b"0" * length).decode())
+    data = os.urandom(25 * MIB)
+    (local / "big").write_bytes(data)
+    transport = box.transport()
+
+    assert {} == errors(transport.upload_many([(str(local / "big"), "a/big", "")], 1, nothing))
+
+    assert data == transport.read("a/big")
+
+
+def test_blocks_that_wait_are_in_no_other_programs_way(box: Container, local: Path) -> None:
+    """Microsoft's own clients, with which DVC pushes, write ids of 48 bytes."""
+    (local / "big").write_bytes(bytes(25 * MIB))
+    sent = box.transport().upload_many([(str(local / "big"), "a/big", "0" * 32)], 1, nothing)
+    assert ["a/big"] == list(errors(sent))
+    key = f"{box.prefix}/a/big"
+    assert [] != box.server.blocks(box.name, key)
+
+    box.server.put_block(box.name, key, base64.b64encode(b"1" * 48).decode())
+
+
+def test_who_may_not_delete_can_learn_whether_versions_are_kept(box: Container) -> None:
+    token = box.server.sas_token(box.name, "rcwl")
+    text = f"BlobEndpoint={box.server.endpoint};SharedAccessSignature={token}"
+    transport = open_transport(box.config_with(connection_string=text))
+    assert isinstance(transport, CloudTransport)
+
+    assert not transport.keeps_versions()
 
 
 def test_who_has_nothing_is_told_so(local: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,19 @@ def test_settings_that_cannot_be_meant_are_refused(
     assert words in str(error)
 
 
+def test_a_damaged_key_is_told_and_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    broken = {"client_email": "me", "private_key": SECRET, "private_key_id": "1"}
+    path.write_text(json.dumps({"type": "service_account", **broken}))
+    transport = at("http://127.0.0.1:1", str(path))
+
+    error = failure(lambda: transport.read("a/b"))
+
+    assert isinstance(error, ConfigError)
+    assert "credentials for 'gs://things/pre' cannot be used" in str(error)
+    assert SECRET not in "".join(traceback.format_exception(error))
+
+
 def test_a_bucket_that_does_not_exist_is_named(gs_server: Rclone) -> None:
     config = GsBucket(gs_server, "none").config_with("no-such-bucket")
     transport = open_transport(config)
@@ -189,3 +204,23 @@ def test_a_connection_that_breaks_off_publishes_nothing(
     assert transport.stat("a/b") is None
     assert {} == errors(transport.upload_many([(str(source), "a/b", "")], 4, nothing))
     assert source.read_bytes() == transport.read("a/b")
+
+
+def test_a_big_upload_that_broke_off_goes_on(place: GsBucket, local: Path) -> None:
+    data = os.urandom(40 * MIB)
+    (local / "big").write_bytes(data)
+    config = replace(place.config, scratch=str(local / "notes"))
+    transport = open_transport(config)
+    items = [(str(local / "big"), "a/b", hashlib.md5(data).hexdigest())]
+
+    def tell(count: int) -> None:
+        raise TransportError("as if the line broke off")
+
+    assert ["a/b"] == list(errors(transport.upload_many(items, 1, tell)))
+    assert transport.stat("a/b") is None
+    sent: list[int] = []
+    assert {} == errors(transport.upload_many(items, 1, sent.append))
+
+    assert sum(sent) < 40 * MIB
+    assert data == transport.read("a/b")
+    assert [] == os.listdir(local / "notes")

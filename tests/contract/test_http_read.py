@@ -6,8 +6,11 @@ from contextlib import closing
 
 import pytest
 
+from pannier.core.errors import NotThere
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.transports.http_read import HttpReader
+from pannier.store.transports.web_client import WebClient
+from pannier.store.transports.web_options import WebOptions
 from tests.servers.canned import Answer, CannedServer, Request
 
 LOGINS = {
@@ -53,3 +56,15 @@ def test_a_server_without_head_is_asked_with_get(status: int) -> None:
 
     assert facts is not None
     assert (facts.size_bytes, facts.checksum) == (4, ("checksum", '"one"'))
+
+
+def test_a_url_that_names_a_folder_is_told_without_what_signs_it() -> None:
+    def folder(request: Request) -> Answer:
+        return Answer(302, headers={"Location": f"{request.path}/"})
+
+    with closing(CannedServer(folder)) as server:
+        client = WebClient(WebOptions("x", server.endpoint, server.endpoint, ""), "http")
+        with closing(client), pytest.raises(NotThere) as caught:
+            client.call("GET", f"{server.endpoint}/a/b?sv=1&sig=hunter2")
+
+    assert str(caught.value) == f"'{server.endpoint}/a/b' is a folder"

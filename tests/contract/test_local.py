@@ -17,7 +17,7 @@ from pannier.core.errors import AccessDenied, NoSpace, NotThere, TransportError,
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry, Transport
-from tests.contract.places import KEYS_OUTSIDE, Folder, failure, nothing, refusals
+from tests.contract.places import KEYS_OUTSIDE, Folder, by_key, failure, nothing, refusals
 from tests.support.oracle import Oracle
 
 SIZES = {"files/md5/00/a": 10, "files/md5/01/b": 0, "runs/c": 5 << 20}
@@ -317,6 +317,21 @@ def test_what_the_folders_disk_refuses_is_told_for_every_item(
     assert len(OBJECTS) == len(lines)
     for line in lines:
         assert f" {kind.__name__} '{place.root}" in line
+
+
+def test_a_folder_that_cannot_be_made_stops_nothing_that_goes_elsewhere(
+    place: Folder, transport: Transport, sources: Path
+) -> None:
+    (place.root / "files/md5").mkdir(parents=True)
+    (place.root / "files/md5/01").write_bytes(b"a file in its place")
+    items = [(f"{sources}/{number}", key, "") for number, key in enumerate(OBJECTS)]
+
+    results = by_key(transport.upload_many(items, 4, nothing))
+    transport.flush()
+
+    assert {"files/md5/01/b"} == {key for key, result in results.items() if result.error}
+    assert f"{place.root}/files/md5/01'" in str(results["files/md5/01/b"].error)
+    assert set(OBJECTS) - {"files/md5/01/b"} | {"files/md5/01"} == place.keys()
 
 
 NO_FILES = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from pannier.store.transports.s3_errors import Place
 from tests.contract.places import errors, failure, nothing
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.sts import KeyGiver
+from tests.support.terminal import answer_on_terminal
 
 pytestmark = pytest.mark.xdist_group("s3")
 
@@ -183,3 +186,89 @@ def test_a_program_is_run_again_when_its_keys_run_out(home: Path) -> None:
 
     assert 1 == len(keys)
     assert len(count.read_text().split()) <= 3
+
+
+# -- MFA ----
+
+PUSH = """
+import signal, sys
+signal.alarm(60)  # a second question is answered by nobody
+from pathlib import Path
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.schemes import open_transport
+options = {"endpointurl": sys.argv[1], "profile": "mfa", "acl": "private"}
+for name in ("a", "b"):
+    remote = open_transport(RemoteConfig("far", "s3://things/pre", options))
+    try:
+        remote.write(name, b"x")  # by botocore, for its access rights
+        list(remote.upload_many([(__file__, name, "")], 1, lambda count: None))
+        remote.stat(name)  # by obstore
+        print("done")
+    except Exception as error:
+        print(error, "Hint:", error.hint)
+        break
+"""
+
+
+@pytest.fixture
+def mfa(home: Path, giver: KeyGiver) -> Path:
+    """A program that sends something with a role that wants a code."""
+    with open(home / ".aws" / "config", "a") as file:
+        file.write(
+            "[profile mfa]\nrole_arn = arn:aws:iam::1:role/m\nsource_profile = base\n"
+            "region = us-east-1\nmfa_serial = arn:aws:iam::1:mfa/me\n"
+        )
+    giver.codes = ["123456"]
+    (home / "push.py").write_text(PUSH)
+    return home / "push.py"
+
+
+def test_a_role_that_wants_a_code_asks_for_it_once(
+    giver: KeyGiver, mfa: Path, canned_s3: Canned
+) -> None:
+    server = canned_s3(lambda request: Answer(200, headers={"ETag": '"0"'}))
+    command = [sys.executable, str(mfa), server.endpoint]
+
+    rc, seen = answer_on_terminal(command, cwd=mfa.parent, question="MFA code", answer="123456")
+
+    assert (0, 2) == (rc, seen.count("done")), seen
+    assert 1 == seen.count("Enter MFA code for arn:aws:iam::1:mfa/me")
+    assert "123456" not in seen
+    assert ["AssumeRole"] == giver.asked
+
+
+def test_a_code_that_is_not_accepted_is_one_sentence(
+    giver: KeyGiver, mfa: Path, canned_s3: Canned
+) -> None:
+    server = canned_s3(lambda request: Answer(200))
+    giver.codes = []
+    command = [sys.executable, str(mfa), server.endpoint]
+
+    rc, seen = answer_on_terminal(command, cwd=mfa.parent, question="MFA code", answer="654321")
+
+    assert 0 == rc
+    assert "the credentials of profile 'mfa' cannot be had: AWS answered AccessDenied" in seen
+    assert "Traceback" not in seen
+    assert "654321" not in seen
+
+
+def test_a_role_that_wants_a_code_without_a_terminal_is_one_sentence(
+    giver: KeyGiver, mfa: Path, canned_s3: Canned
+) -> None:
+    server = canned_s3(lambda request: Answer(200))
+
+    done = subprocess.run(
+        [sys.executable, mfa, server.endpoint],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=60,
+    )
+
+    said = done.stdout.splitlines()
+    assert 1 == len(said)
+    assert "remote 'far' asks for a code of your MFA device, and there is no terminal" in said[0]
+    assert "Hint: run the command at a terminal" in said[0]
+    assert "" == done.stderr
+    assert [] == giver.asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -866,3 +868,17 @@ def test_several_small_files_share_one_connection(
         assert 200 == len(list(transport.list("files/md5/")))
 
     assert 1 == proxy.connections
+
+
+def test_a_big_upload_makes_folders_again_that_vanished_meanwhile(
+    place: SshFolder, local: Path
+) -> None:
+    config = replace(place.config, scratch=str(local / "notes"))
+    with closing(open_transport(config)) as transport:
+        transport.write("a/b", b"x")
+        shutil.rmtree(place.root)
+        (local / "big").write_bytes(bytes(25 * MIB))
+
+        assert {} == errors(transport.upload_many([(str(local / "big"), "a/c", "")], 1, nothing))
+
+        assert 25 * MIB == len(place.look("a/c") or b"")

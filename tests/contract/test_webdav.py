@@ -571,13 +571,15 @@ def test_an_upload_is_two_requests_once_the_folders_are_there(
     source = local / "x"
     source.write_bytes(b"x")
     transport = folder.transport()
-    transport.write("files/md5/ab/0", b"x")
-    before = len(dav_server.requests())
+    already = len(dav_server.requests())
+    transport.write("files/md5/ab/first", b"x")
+    before = len(dav_server.requests_once("MOVE", already, 1))
 
     items = [(str(source), f"files/md5/ab/{number}", "") for number in range(40)]
     list(transport.upload_many(items, 8, nothing))
 
-    assert ["MOVE"] * 40 + ["PUT"] * 40 == sorted(dav_server.requests()[before:])
+    requests = dav_server.requests_once("MOVE", before, 40)[before:]
+    assert ["MOVE"] * 40 + ["PUT"] * 40 == sorted(requests)
 
 
 def test_no_secret_is_in_any_log(folder: DavFolder, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,12 @@ from pannier.core.events import Silent
 from pannier.git.filters import is_dirty
 from pannier.git.mirror import Mirror
 from pannier.git.repo import GitRepo
+from pannier.ops.metrics import MetricsOptions, diff, show
+from pannier.ops.plots import plots_at
+from pannier.project.plots import PlotTargets
+from pannier.project.project import open_project
 from pannier.project.revisions import RevisionTree, TreeMemo, select
+from pannier.project.targets import RevisionOptions
 from tests.support.programs import git
 
 Started = Callable[..., int]
@@ -157,20 +162,23 @@ sys.exit(git.wait())
 """
 
 
-def test_over_many_revisions_only_what_changed_is_read(
-    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All that git is told on its standard input; where `git` is called from now on."""
+    path, wrapper = tmp_path / "asked", tmp_path / "bin" / "git"
+    path.touch()
+    wrapper.parent.mkdir()
+    wrapper.write_text(SPY.format(python=sys.executable, git=shutil.which("git"), asked=str(path)))
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
+    return path
+
+
+def test_over_many_revisions_only_what_changed_is_read(top: Path, asked: Path) -> None:
     """A commit costs its root, the two changed folders and the changed file."""
     for number in range(20):
         (top / f"d{number % 10}" / "in" / "0.dvc").write_text(f"new {number}")
         git("commit", "-qam", "x", cwd=top)
-    asked = tmp_path / "asked"
-    asked.touch()
-    wrapper = tmp_path / "bin" / "git"
-    wrapper.parent.mkdir()
-    wrapper.write_text(SPY.format(python=sys.executable, git=shutil.which("git"), asked=str(asked)))
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}")
     repo = opened(top)
     memo = TreeMemo()
     for sha in repo.all_commits():
@@ -207,3 +215,47 @@ def test_a_look_elsewhere_costs_three_gits_and_all_files_come_at_once(
 def _ours(started: Callable[..., int]) -> int:
     """Only those that we start: git starts others for itself."""
     return started(depth=0)
+
+
+def test_metrics_and_plots_of_many_commits_are_read_by_one_git(
+    top: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GIT_TRACE2_EVENT")
+    (top / "dvc.yaml").write_text("metrics: [m.json]\nplots: [p.csv]\n")
+    for number in range(20):
+        (top / "m.json").write_text(f'{{"a": {number}}}')
+        (top / "p.csv").write_text(f"x\n{number}\n")
+        git("add", "-A", cwd=top)
+        git("commit", "-qm", str(number), cwd=top)
+        git("tag", f"n{number}", cwd=top)
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(top.parent / "trace"))
+    project = open_project(str(top))
+
+    every = MetricsOptions(revisions=RevisionOptions(all_commits=True))
+    readings = show(project, every, Silent())
+    assert len(readings) == 22  # the workspace, and a commit from before
+    assert started() == 3  # the commits, their objects, the branch
+
+    assert diff(project, ["n3", "n9"], MetricsOptions(), Silent()).changes
+    with plots_at(project, [f"n{n}" for n in range(20)], PlotTargets(), Silent()) as report:
+        (figure,) = report.figures
+    assert len(figure.points) == 20
+    assert started() == 3
+
+
+def test_many_commits_are_asked_for_at_once_and_the_files_of_each(top: Path, asked: Path) -> None:
+    names = [f"m{number}.json" for number in range(30)]
+    (top / "dvc.yaml").write_text(json.dumps({"metrics": names}))
+    for number in range(10):
+        for name in names:
+            (top / name).write_text(f'{{"a": "{number} {name}"}}')
+        git("add", "-A", cwd=top)
+        git("commit", "-qm", str(number), cwd=top)
+    asked.write_text("")
+
+    every = MetricsOptions(revisions=RevisionOptions(all_commits=True))
+    readings = show(open_project(str(top)), every, Silent())
+
+    assert 300 == sum(len(reading.files) for reading in readings.values())
+    # The roots; folders below the first one, its files, the pipeline; the metrics of each commit.
+    assert asked.read_text().count("flush\n") <= 10 + 8

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import pytest
 
 from tests.support.programs import run
 from tests.support.project import Project
+from tests.unit.test_proc import until
 
 PROGRAM = """
 import json, os, sys
@@ -49,6 +51,8 @@ def used(project: Project) -> Project:
     project.write("data/a", "a")
     project.write("file", "f")
     project.dvc("remote", "add", "-q", "-d", "store", "../remote")
+    # What was changed just now is hashed once more, and that takes modules of its own.
+    until(lambda: time.time() - (project.root / "file").stat().st_ctime > 0.5)
     project.dvc("add", "-q", "data", "file")
     project.dvc("push", "-q")
     return project
@@ -57,18 +61,22 @@ def used(project: Project) -> Project:
 BUDGETS: dict[tuple[str, ...], int] = {
     ("--version",): 6,
     ("root",): 51,
-    ("status",): 112,
-    ("data", "status"): 133,
+    ("status",): 116,
+    ("data", "status"): 137,
     ("diff",): 130,
     ("add", "file"): 141,
-    ("commit", "file.dvc"): 138,
+    ("commit", "file.dvc"): 145,
     ("checkout",): 132,
-    ("push",): 147,
-    ("fetch",): 143,
-    ("pull",): 144,
+    ("push",): 151,
+    ("fetch",): 144,
+    ("pull",): 148,
     ("list", "."): 140,
     ("du", "."): 140,
     ("check-ignore", "*.log"): 130,
+    ("dag",): 114,
+    ("metrics", "show"): 162,
+    ("params", "diff"): 163,
+    ("plots", "show"): 179,
 }
 
 

@@ -77,6 +77,23 @@ def test_unsaved_data_is_not_taken_for_saved(worlds: tuple[World, World]) -> Non
     assert b"one" == (right.repo / "data/x").read_bytes()
 
 
+def test_what_somebody_just_put_is_flushed_before_a_pointer_names_it(
+    worlds: tuple[World, World], tmp_path: Path
+) -> None:
+    """By a run that was killed before its flush, or by real DVC, which never flushes (D1)."""
+    right, wrong = worlds
+    right.write("x", b"one")
+    path = right.object(md5(b"one"))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"one")
+
+    done = wrong.run("add", "x", log=str(tmp_path / "log"))
+
+    assert done.rc == 0, str(done)
+    steps = [line.split("\t")[0] for line in (tmp_path / "log").read_text().splitlines()]
+    assert "syncfs" in steps
+
+
 def test_gc_spares_what_is_young_and_empties_no_fresh_trash(
     base: Path, runs: Runs, clock: Under
 ) -> None:

@@ -123,6 +123,38 @@ def test_pull_takes_no_damaged_object_from_the_remote(
     assert [] == list(wrong_objects(picture(world).objects(), "cache"))
 
 
+@pytest.mark.parametrize("how", DAMAGES)
+def test_remove_takes_no_data_whose_object_is_damaged(how: str, base: Path, runs: Runs) -> None:
+    """D5: what stands in the workspace may be the last good copy."""
+    world = new_world(base / "world", runs, "copy")
+    added(world)
+    damage(world.object(NAME), how)
+
+    done = world.run("remove", "--outs", "data.dvc")
+
+    assert done.rc != 0
+    assert "data/a.txt" in done.stderr
+    assert GOOD == (world.repo / "data/a.txt").read_bytes()
+    assert (world.repo / "data.dvc").exists()
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_undo_changes_nothing_when_an_object_that_it_needs_is_damaged(
+    how: str, base: Path, runs: Runs
+) -> None:
+    """Promise 29: all or nothing."""
+    world = new_world(base / "world", runs, "copy")
+    added(world)
+    world.dvc("remove", "--outs", "data.dvc")
+    damage(world.object(NAME), how)
+    before = picture(world).workspace
+
+    done = world.run("undo")
+
+    assert done.rc != 0
+    assert before == picture(world).workspace
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_second_pull_repairs_a_damaged_object_of_the_cache(

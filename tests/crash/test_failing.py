@@ -8,18 +8,23 @@ from pathlib import Path
 import pytest
 
 from tests.support.crash import (
+    OBJECT_HOME,
+    REMOTE_HOME,
     SCENES,
     Runs,
     Trial,
     Verdict,
+    World,
     differences,
     faults,
     litter,
+    new_world,
     picture,
     prepare,
     sample,
     settled,
 )
+from tests.support.odd_machine import Under
 from tests.support.programs import Completed
 
 FAULTS = ("error:EIO", "errors:ENOSPC", "errors:EACCES")
@@ -50,6 +55,9 @@ def try_errors(trial: Trial, fault: str, points: list[int]) -> Verdict:
             found += not_a_sentence(done)
         else:
             found.append(str(done))
+        if trial.scene.command == ("undo",) and done.rc == 0:
+            verdict.add(f"{fault} at {trial.story(number)}", found)
+            continue  # once more, it would undo the undo
         again = trial.again()
         found += [] if again.rc == 0 else [f"the next run: {again}"]
         after = picture(trial.world)
@@ -95,3 +103,36 @@ def test_an_undo_whose_entry_cannot_be_written_is_an_error(base: Path, runs: Run
 
     assert any(one.rc > 0 for one in done)
     assert [] == [str(one) for one in done if "will not know" in one.stderr]
+
+
+@pytest.mark.parametrize("count", [3, 40], ids=["one by one", "all at once"])
+@pytest.mark.parametrize("command", ["add data", "fetch", "push"])
+def test_what_only_the_flush_tells_is_told_and_nothing_gets_a_name(
+    command: str, count: int, base: Path, runs: Runs
+) -> None:
+    """Row 13. The system refuses the flush alone; all that was written before and after goes well.
+
+    strace puts the error in. A disk that fails is soon read-only as a whole (test_thin_disk.py).
+    """
+    world = new_world(base / "world", runs, "copy")
+    for number in range(count):
+        world.write(f"data/{number}", b"%d" % number)
+    if command != "add data":
+        world.dvc("add", "-q", "data")
+    if command == "fetch":
+        world.dvc("push", "-q")
+        world.remove("repo/.dvc/cache")
+    call = "syncfs" if count > 32 else "fsync"
+    strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:error=EIO")
+    before = picture(world)
+
+    done = World(world.base, Under(strace, {})).run(*command.split())
+
+    after = picture(world)
+    again = world.run(*command.split())
+    assert done.rc > 0, str(done)
+    assert [] == not_a_sentence(done)
+    assert before.pointers() == after.pointers()
+    for home in (OBJECT_HOME, REMOTE_HOME):
+        assert before.objects(home) == after.objects(home)
+    assert again.rc == 0, str(again)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,13 @@ import pytest
 from tests.support.crash import (
     FIRST,
     SCENES,
+    Picture,
     Runs,
+    Thing,
     Trial,
     Verdict,
     added,
+    config,
     differences,
     faults,
     litter,
@@ -80,6 +85,77 @@ def test_checkout_to_a_full_disk_touches_nothing(base: Path, runs: Runs) -> None
     assert {f"repo/{name}" for name in FIRST} == found.data().keys()
 
 
+# -- room is looked at before ----
+
+_STAGED = re.compile(r"/files/md5/tmp/[^/\t]+/\d+(\t|$)|/\.dvc/tmp/pannier/wt-")
+
+
+def staged(log: Path) -> list[str]:
+    """The changes of a run that are on the way of data into the cache or the workspace."""
+    return [line for line in log.read_text().splitlines() if _STAGED.search(line)]
+
+
+def test_add_without_room_for_a_copy_begins_none(base: Path, runs: Runs) -> None:
+    world = new_world(base / "world", runs, "copy")
+    write_first(world)
+    cache = world.repo / ".dvc/cache"
+    cache.mkdir()
+    with small_disk(cache, 256):
+        done = world.run("add", "data", "big.bin", log=str(base / "log"))
+        after = picture(world)
+
+    assert done.rc == 1, str(done)
+    assert "no space left" in done.stderr
+    assert "bytes needed" in done.stderr
+    assert [] == staged(base / "log")
+    assert {} == after.objects() == after.pointers()
+
+
+@pytest.mark.parametrize("gone", ["all", "some"])
+def test_checkout_without_room_for_the_copies_begins_none(
+    gone: str, base: Path, runs: Runs
+) -> None:
+    """The cache is on another disk."""
+    with small_disk(base / "disk", ROOMY_KIB) as place:
+        world = new_world(place / "world", runs, "copy")
+        settings = config("copy").replace("[cache]\n", f"[cache]\n    dir = {base / 'cache'}\n")
+        (world.repo / ".dvc/config").write_text(settings)
+        world.write("data/big", bytes(900_000))
+        world.write("data/small", b"small")
+        world.dvc("add", "-q", "data")
+        world.remove("repo/data" if gone == "all" else "repo/data/big")
+        before = picture(world).workspace
+        resize(place, used_kib(place) + 256)
+        done = world.run("checkout", log=str(base / "log"))
+        after = picture(world).workspace
+        resize(place, ROOMY_KIB)
+        again = world.run("checkout")
+        found = picture(world).data()
+
+    assert done.rc == 255, str(done)
+    assert "bytes needed" in done.stderr
+    assert [] == staged(base / "log")
+    assert before == after
+    assert again.rc == 0, str(again)
+    assert {"repo/data/big": bytes(900_000), "repo/data/small": b"small"} == found
+
+
+def test_unprotect_without_room_for_the_copies_begins_none(base: Path, runs: Runs) -> None:
+    with small_disk(base / "disk", ROOMY_KIB) as place:
+        world = new_world(place / "world", runs, "hardlink")
+        world.write("data/big", bytes(900_000))
+        world.dvc("add", "-q", "data")
+        before = picture(world).workspace
+        resize(place, used_kib(place) + 256)
+        done = world.run("unprotect", "data", log=str(base / "log"))
+        after = picture(world).workspace
+
+    assert done.rc == 255, str(done)
+    assert "bytes needed" in done.stderr
+    assert [] == staged(base / "log")
+    assert before == after
+
+
 # -- every command, from no room at all to enough ----
 
 ROOMY_KIB = 64 << 10
@@ -101,8 +177,21 @@ def not_a_sentence(done: Completed) -> list[str]:
     return [str(done)] if len(errors) != 1 or words else []
 
 
-def try_rooms(trial: Trial, place: Path, count: int) -> Verdict:
-    """Tries the command with some KiB free, a page more each time, or count times in all."""
+def _wrong(trial: Trial, after: Picture) -> list[str]:
+    return faults(trial.before, after, trial.golden)
+
+
+def try_rooms(
+    trial: Trial,
+    place: Path,
+    count: int,
+    wrong: Callable[[Trial, Picture], list[str]] = _wrong,
+    plain: Callable[[Picture], dict[str, Thing]] = settled,
+) -> Verdict:
+    """Tries the command with some KiB free, a page more each time, or count times in all.
+
+    wrong: what must not be after any of it. plain: what must be the same after all of it.
+    """
     verdict = Verdict()
     trial.restore()
     before_kib = used_kib(place)
@@ -115,16 +204,16 @@ def try_rooms(trial: Trial, place: Path, count: int) -> Verdict:
         done = trial.again()
         resize(place, ROOMY_KIB)
         after = picture(trial.world)
-        found = faults(trial.before, after, trial.golden)
+        found = wrong(trial, after)
         if done.rc == 0:
-            found += [f"yet: {line}" for line in differences(settled(trial.golden), settled(after))]
+            found += [f"yet: {line}" for line in differences(plain(trial.golden), plain(after))]
         else:
             found += not_a_sentence(done)
         if done.rc or trial.scene.command != ("undo",):  # once more, it undoes the undo
             again = trial.again()
             found += [] if again.rc == 0 else [f"the next run: {again}"]
             after = picture(trial.world)
-        found += [f"then {line}" for line in differences(settled(trial.golden), settled(after))]
+        found += [f"then {line}" for line in differences(plain(trial.golden), plain(after))]
         found += [f"then {path} is litter" for path in litter(after)]
         verdict.add(f"{trial.scene.name}, {room_kib} KiB free", found)
     return verdict

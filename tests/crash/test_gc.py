@@ -207,6 +207,25 @@ def test_gc_waits_for_an_add_of_another_project(moment: str, base: Path, runs: R
     assert stored(base, b"mine" * 500).exists()
 
 
+def test_gc_waits_for_an_add_that_found_its_object_there(base: Path, runs: Runs) -> None:
+    """Unused until the pointer is written: the object is no new one, and nothing is staged."""
+    adding, collecting = shared(base, runs, "one", "two")
+    for world in (adding, collecting):
+        world.write("x.bin", b"both have it")
+    collecting.dvc("add", "-q", "x.bin")
+    (collecting.repo / "x.bin.dvc").unlink()
+    log = changes(adding, "add", "x.bin")
+    stopped = Stopped(adding, number_of(log, "rename", "x.bin.dvc"), "add", "x.bin")
+
+    refused = collecting.run("gc", "-w", "-f")
+    done = stopped.go_on()
+
+    assert done.rc == 0, str(done)
+    assert refused.rc == 255
+    assert "Unable to acquire lock" in refused.stderr
+    assert stored(base, b"both have it").read_bytes() == b"both have it"
+
+
 def test_an_add_waits_for_gc_and_puts_what_gc_took(base: Path, runs: Runs) -> None:
     adding, collecting = shared(base, runs, "one", "two")
     for world in (adding, collecting):
@@ -276,6 +295,14 @@ DOUBTS: dict[str, Act] = {
     "no list": lambda world: _list_of(world).unlink(),
     "an empty pointer": lambda world: world.write("data.dvc", b""),
     "a cut pointer": lambda world: _cut(world.repo / "data.dvc"),
+    "a pointer that is a link to nothing": lambda world: (
+        (world.repo / "data.dvc").unlink(),
+        (world.repo / "data.dvc").symlink_to("../elsewhere/data.dvc"),
+    )[1],
+    "a lock file that is a link to nothing": lambda world: (
+        world.write("dvc.yaml", b"stages:\n  s:\n    cmd: x\n    outs: [o]\n"),
+        (world.repo / "dvc.lock").symlink_to("../elsewhere/dvc.lock"),
+    )[1],
     "a pointer with a conflict": lambda world: world.write("data.dvc", b"<<<<<<< HEAD\nouts:\n"),
     "a pointer with an odd digest": lambda world: world.write(
         "data.dvc", b"outs:\n- md5: ../../x\n  path: data\n  hash: md5\n"

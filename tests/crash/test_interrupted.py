@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM before a change of a file: the known exit, no litter, a sound state."""
+"""Ctrl-C and SIGTERM before a change of a file: the known exit, a sound state."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.support.crash import (
     Verdict,
     differences,
     faults,
+    litter,
     picture,
     prepare,
     sample,
@@ -52,6 +53,26 @@ def test_a_signal_ends_the_run_as_told_and_loses_nothing(
     verdict = try_signals(trial, action, sample(trial.log, 4, len(action)))
 
     assert [] == verdict.found
+
+
+@pytest.mark.parametrize("action", ENDS)
+@pytest.mark.parametrize(
+    ("scene", "place"), [("add, all new", "/files/md5/tmp/"), ("checkout, nothing there", "/wt-")]
+)
+def test_a_signal_while_data_is_copied_leaves_none_of_the_copies(
+    scene: str, place: str, action: str, base: Path, runs: Runs
+) -> None:
+    trial = prepare(SCENES[scene], base, runs, "copy")
+    copying = [
+        number
+        for number, step in enumerate(trial.log, 1)
+        if step[0] in ("create", "write") and place in step[1] and "probe" not in step[1]
+    ]
+
+    done = trial.at(f"{action}@{copying[-1]}")
+
+    assert ENDS[action] == done.rc
+    assert [] == litter(picture(trial.world))
 
 
 @pytest.mark.long

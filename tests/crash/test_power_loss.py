@@ -56,11 +56,11 @@ def cut_power(kind: str, link: str, rounds: int, log: Path, runs: Runs, fsync: s
             fill(world, chance)
             os.sync()
             before = picture(world)
-            to_the_end = number % 3 == 0
-            fault = "" if to_the_end else f"stop@{chance.randrange(1, count)}"
+            fault = f"stop@{chance.randrange(1, count)}" if number % 3 else ""
             process = start(world, fault, log, "add", "-q", "big.bin", "data")
             _, status = os.waitpid(process.pid, os.WUNTRACED)
             disk.cut_power()
+            to_the_end = not os.WIFSTOPPED(status)  # also where this run changed less than another
             if to_the_end:
                 rc = os.waitstatus_to_exitcode(status)
                 count = len(log.read_bytes().splitlines())

@@ -6,25 +6,31 @@ The log of one run is followed change by change; see tests/support/crash_model.p
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.crash.test_repro import records
 from tests.support.crash import (
     REMOTE_HOME,
     SCENES,
     Picture,
     Runs,
+    Scene,
     Trial,
+    World,
     faults,
     prepare,
     sample,
+    write_first,
 )
 from tests.support.crash_model import Disk
+from tests.support.crash_scenes import KINDS, WAYS, unkept, unrecorded, wrong
 from tests.support.sampling import some_of
 
 MOMENTS = 8
-KINDS = ("copy", "hardlink", "symlink")
+Judge = Callable[[Trial, Picture], list[str]]
 WRITING = [name for name in SCENES if name != "status"]
 
 
@@ -42,7 +48,14 @@ def lasting(trial: Trial, after: Picture) -> list[str]:
     return found
 
 
-def unsound(trial: Trial, log: list[list[str]]) -> list[str]:
+def plainly(trial: Trial, after: Picture) -> list[str]:
+    return faults(trial.before, after, None)
+
+
+def unsound(
+    trial: Trial, log: list[list[str]], judge: Judge = plainly, promised: Judge = lasting
+) -> list[str]:
+    """judge: what no mixture may be at any time. promised: what must last when all is done."""
     disk = Disk(trial.kept)
     chance = random.Random(1)
     found: list[str] = []
@@ -50,13 +63,13 @@ def unsound(trial: Trial, log: list[list[str]]) -> list[str]:
     for number, step in enumerate(log, 1):
         if number in moments:
             for state in disk.after_power_loss(chance):
-                what = faults(trial.before, state, None)
+                what = judge(trial, state)
                 if what:
                     found.append(f"{trial.story(number)}: {what[0]}")
                     break
         disk.apply(step, str(trial.world.base))
     for state in disk.after_power_loss(chance):
-        what = faults(trial.before, state, None) + lasting(trial, state)
+        what = judge(trial, state) + promised(trial, state)
         if what:
             found.append(f"{trial.scene.name}, at the end: {what[0]}")
             break
@@ -74,6 +87,56 @@ def test_no_mixture_after_a_power_loss_is_unsound(
     found = unsound(trial, trial.log)
 
     assert [] == found
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    some_of([(way, KINDS[at % len(KINDS)]) for at, way in enumerate(WAYS)]),
+)
+def test_no_mixture_is_unsound_whatever_the_command(
+    way: str, kind: str, base: Path, runs: Runs
+) -> None:
+    trial = prepare(WAYS[way], base, runs, kind)
+
+    found = unsound(
+        trial, trial.log, lambda trial, after: wrong(trial, after, power_lost=True), unkept
+    )
+
+    assert [] == found
+
+
+STANDING = b"""\
+stages:
+  big:
+    cmd: "true"
+    outs: [big.bin: {persist: true}]
+  data:
+    cmd: "true"
+    deps: [big.bin]
+    outs: [data: {persist: true}]
+"""
+
+
+def _standing(world: World) -> None:
+    """Commands that write nothing, for the model sees the program's own changes alone."""
+    write_first(world)
+    world.write("dvc.yaml", STANDING)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_mixture_after_a_repro_is_unsound(kind: str, base: Path, runs: Runs) -> None:
+    """`dvc.lock` and records of the run cache name what is durable, and outlast exit code 0."""
+    trial = prepare(Scene("repro", ("repro",), _standing), base, runs, kind)
+
+    def judge(trial: Trial, after: Picture) -> list[str]:
+        return plainly(trial, after) + unrecorded(after) + records(after)
+
+    def promised(trial: Trial, after: Picture) -> list[str]:
+        lock = "repo/dvc.lock"
+        kept = after.content(lock) == trial.golden.content(lock)
+        return lasting(trial, after) + ([] if kept else [f"{lock} is not what was written"])
+
+    assert [] == unsound(trial, trial.log, judge, promised)
 
 
 @pytest.mark.parametrize("flush", ["fsync", "fsyncdir"])

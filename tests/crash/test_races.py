@@ -21,12 +21,14 @@ from tests.support.crash import (
     World,
     added,
     config,
+    lacking,
     md5,
     new_world,
     picture,
     write_first,
     wrong_objects,
 )
+from tests.support.crash_disks import loop_disk, needs_root
 from tests.support.odd_machine import Under
 from tests.support.programs import Completed
 
@@ -105,8 +107,59 @@ def test_an_edit_between_reading_and_publishing_is_not_published_as_the_old(worl
 
     stopped.go_on()
 
+    found = picture(world)
     assert (world.repo / "x.bin").read_bytes().startswith(b"BEFORE")
     assert [] == saved_right(world)
+    for path, data in found.pointers().items():
+        assert [] == list(lacking(path, data, found.objects()))
+
+
+@pytest.mark.parametrize("place", ["x.bin", "data/x.bin"])
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_an_edit_before_the_file_becomes_the_object_is_told(
+    link: str, place: str, base: Path, runs: Runs
+) -> None:
+    """Row 7: what was hashed is there no more, so nothing may be named by that digest."""
+    world = new_world(base / "world", runs, link)
+    world.write(place, b"before" * 1000)
+    world.write("data/other", b"as it was")
+    target = place.partition("/")[0]
+    log = changes(world, "add", target)
+    stopped = Stopped(world, number_of(log, "fsync", f"/repo/{place}"), "add", target)
+    with open(world.repo / place, "r+b") as file:
+        file.write(b"BEFORE")
+
+    done = stopped.go_on()
+    after = picture(world)
+    again = world.run("add", target)
+
+    assert done.rc == 1, str(done)
+    assert f"{place}' kept changing" in done.stderr
+    assert {} == after.pointers()
+    assert (world.repo / place).read_bytes().startswith(b"BEFORE")
+    assert [] == saved_right(world)
+    assert again.rc == 0, str(again)
+
+
+@pytest.mark.parametrize("link", ["hardlink", "symlink"])
+def test_a_file_becomes_no_link_to_an_object_that_somebody_put_damaged(
+    link: str, base: Path, runs: Runs
+) -> None:
+    """D2, D3: another program gives the name to half of the bytes just before we do."""
+    world = new_world(base / "world", runs, link)
+    data = b"all of these bytes" * 500
+    world.write("x.bin", data)
+    log = changes(world, "add", "x.bin")
+    target = str(world.object(md5(data)))
+    stopped = Stopped(world, number_of(log, "link", target), "add", "x.bin")
+    world.object(md5(data)).write_bytes(data[:100])
+
+    done = stopped.go_on()
+
+    assert done.rc == 0, str(done)
+    assert (world.repo / "x.bin").read_bytes() == data
+    assert world.object(md5(data)).read_bytes() == data
+    assert [data[:100]] == [path.read_bytes() for path in (world.store / "quarantine").iterdir()]
 
 
 @pytest.mark.parametrize("link", ["hardlink", "symlink"])
@@ -210,6 +263,39 @@ def test_edits_within_one_tick_of_the_clock_are_noticed(base: Path, runs: Runs) 
     assert [] == found
 
 
+@pytest.mark.root
+@needs_root
+@pytest.mark.parametrize("last", ["add", "checkout", "status"])
+def test_an_object_that_somebody_removes_is_missed_at_once(
+    last: str, base: Path, runs: Runs
+) -> None:
+    """The time stamps of the cache's disk are whole seconds; within one, equal ones say nothing."""
+    found = []
+    with loop_disk("ext4", 64, ("-I", "128")) as disk:
+        world = new_world(base / "world", runs, "copy")
+        settings = config("copy").replace("[cache]\n", f"[cache]\n    dir = {disk.place}\n")
+        (world.repo / ".dvc/config").write_text(settings)
+        for number in range(8):
+            for n in range(300 if last == "checkout" else 3):
+                world.write(f"data/{n}", f"{number} {n}".encode())
+            world.dvc("add", "-q", "data")
+            if last == "checkout":
+                world.remove("repo/data")
+            if last != "add":
+                world.dvc(last, "-q")
+            name = md5(f"{number} 1".encode())
+            removed = disk.place / "files/md5" / name[:2] / name[2:]
+            removed.unlink()
+            status = world.run("status")
+            if "not in cache" not in status.stdout:
+                found.append(f"{number}: {status}")
+            world.dvc("add", "-q", "data")
+            if not removed.exists():
+                found.append(f"{number}: add did not put it back")
+
+    assert [] == found
+
+
 def test_two_projects_on_one_cache_do_not_harm_each_other(base: Path, runs: Runs) -> None:
     """Row 18: the second publishes the same bytes while the first is about to."""
     first, second = (new_world(base / name, runs, "hardlink") for name in ("one", "two"))
@@ -220,13 +306,14 @@ def test_two_projects_on_one_cache_do_not_harm_each_other(base: Path, runs: Runs
         world.write("x.bin", b"the same bytes" * 500)
     log = changes(first, "add", "x.bin")
     subprocess.run(["rm", "-rf", base / "shared"], check=True)
-    stopped = Stopped(first, number_of(log, "link", "/files/md5/"), "add", "x.bin")
+    name = md5(b"the same bytes" * 500)
+    moment = number_of(log, "link", f"/files/md5/{name[:2]}/{name[2:]}")
+    stopped = Stopped(first, moment, "add", "x.bin")
 
     other = second.run("add", "x.bin")
     done = stopped.go_on()
 
     assert (0, 0) == (other.rc, done.rc), f"{other}\n{done}"
-    name = md5(b"the same bytes" * 500)
     shared = base / "shared/files/md5" / name[:2] / name[2:]
     assert shared.read_bytes() == b"the same bytes" * 500
     assert (first.repo / "x.bin").read_bytes() == (second.repo / "x.bin").read_bytes()

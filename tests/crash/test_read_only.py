@@ -5,6 +5,7 @@ Reading commands work there; writing commands say one sentence, and nothing chan
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -58,6 +59,10 @@ WRITING = {
 }
 """By command: paths removed before, and the places of which it needs each to be writable."""
 CASES = [(command, place) for command, (_, places) in WRITING.items() for place in places]
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
 
 
 class ReadOnly:
@@ -175,3 +180,26 @@ def test_what_cannot_be_written_is_told_in_one_sentence_and_nothing_changes(
         and (path.startswith(target) or not path.startswith(("repo/.dvc/cache", "remote")))
     ]
     assert [] == changed
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [("cache verify", "cache"), ("remote verify", "remote"), ("remote verify", "cache")],
+)
+def test_damage_is_named_where_it_cannot_be_mended(
+    command: str, place: str, world: ReadOnly, request: pytest.FixtureRequest
+) -> None:
+    kind = PLACES["remote" if command == "remote verify" else "cache"]
+    for name, text in (("data/b.txt", "damaged"), ("big.bin", "")):
+        digest = md5(FIRST[name])
+        path = world.world.base / kind / "files/md5" / digest[:2] / digest[2:]
+        path.chmod(0o644)
+        path.write_text(text) if text else path.unlink()
+    with read_only(world, place, way_of(request)):
+        done = [world.run(*command.split(), *more) for more in ((), ("--repair",))]
+
+    mended = kind != PLACES[place]
+    assert [1, 0 if mended else 1] == [one.rc for one in done], str(done)
+    assert md5(FIRST["data/b.txt"]) in done[0].stdout
+    assert ("cannot be moved aside" in done[0].stdout) != mended
+    assert "ERROR" not in done[0].stderr + done[1].stderr

@@ -199,6 +199,28 @@ def test_an_object_that_the_other_may_not_read_is_told_not_trusted(two: Two) -> 
     assert not (two.bert.world.repo / "y.bin.dvc").exists()
 
 
+@pytest.mark.parametrize("what", ["mine", "mine/x.bin.dvc", "mine/dvc.yaml", "mine/dvc.lock"])
+def test_gc_takes_nothing_while_pointers_may_not_be_read(what: str, two: Two) -> None:
+    """Row 19: of a folder, of a file."""
+    world = two.anna.world
+    (world.repo / ".dvc/pannier.toml").write_text("gc_grace = 0\n")
+    write(two.anna, ANNA, "mine/x.bin", b"from anna")
+    write(two.anna, ANNA, "mine/dvc.yaml", b"stages:\n  s:\n    cmd: echo s > s\n    outs: [s]\n")
+    give(world.repo / "mine", ANNA)
+    assert 0 == run(two.anna, "add", "-q", "mine/x.bin").rc
+    assert 0 == run(two.anna, "repro", "-q", "mine/dvc.yaml").rc
+    before = two.stored()
+    os.chown(world.repo / what, 0, 0)
+    (world.repo / what).chmod(0o700)
+
+    done = run(two.anna, "gc", "-w", "-f", "--now")
+
+    assert [] == told(done)
+    assert what in done.stderr
+    assert {b"from anna", b"s\n"} == set(before.values())
+    assert before == two.stored()
+
+
 def test_nobody_meets_a_folder_of_the_cache_before_the_group_may_write_to_it(two: Two) -> None:
     """One user is stopped at each change that makes or opens a folder; the other adds the same."""
     for desk, user in ((two.anna, ANNA), (two.bert, BERT)):

@@ -169,10 +169,12 @@ def test_an_object_that_is_unused_and_nowhere_else_stays_damaged(world: World) -
     assert "dvc fetch" in done.stdout
 
 
-@pytest.mark.parametrize("cache", ["whole", "gone"])
+@pytest.mark.parametrize("cache", ["whole", "damaged", "gone"])
 def test_a_damaged_remote_is_mended(cache: str, world: World) -> None:
     good = picture(world).objects(REMOTE_HOME)
     _damage_all(world, REMOTE_HOME)
+    if cache == "damaged":
+        _damage_all(world, OBJECT_HOME)
     if cache == "gone":
         world.remove("repo/.dvc/cache")
 
@@ -181,6 +183,42 @@ def test_a_damaged_remote_is_mended(cache: str, world: World) -> None:
     assert done.rc == 0, str(done)
     assert good == picture(world).objects(REMOTE_HOME)
     assert 0 == world.run("remote", "verify").rc
+
+
+@pytest.mark.parametrize("first", ["nobody", "another run"])
+def test_what_is_absent_or_was_put_aside_at_a_remote_is_sent_again(
+    first: str, world: World
+) -> None:
+    good = picture(world).objects(REMOTE_HOME)
+    name = md5(b"gamma\n")
+    if first == "nobody":
+        world.object(name, REMOTE_HOME).unlink()
+    else:
+        _flip(world.object(name, REMOTE_HOME))
+        assert 1 == world.run("remote", "verify").rc
+
+    done = world.run("remote", "verify", "--repair")
+
+    assert done.rc == 0, str(done)
+    assert good == picture(world).objects(REMOTE_HOME)
+
+
+def test_what_cannot_be_sent_is_not_called_repaired(world: World) -> None:
+    """A file stands where the folder of one of two objects belongs."""
+    names = md5(b"gamma\n"), md5(b"delta\n")
+    for name in names:
+        world.object(name, REMOTE_HOME).unlink()
+    folder = world.object(names[0], REMOTE_HOME).parent
+    folder.rmdir()
+    folder.write_bytes(b"in the way")
+
+    done = world.run("remote", "verify", "--repair", "--json")
+
+    assert done.rc == 1, str(done)
+    assert {names[0]: None, names[1]: "the cache"} == {
+        row["digest"]: row["repaired_from"] for row in done.json["damaged"]
+    }
+    assert b"delta\n" == world.object(names[1], REMOTE_HOME).read_bytes()
 
 
 def test_what_a_list_in_use_names_must_be_there(world: World) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from hashlib import md5
 
 import pytest
 
+from tests.servers.proxy import FaultProxy
 from tests.support.buckets import Bucket
 from tests.support.project import Project, objects
 
@@ -145,3 +148,29 @@ def test_remote_verify_finds_and_mends_what_is_wrong_at_the_server(
 def _key(data: bytes) -> str:
     name = hexed(data)
     return f"x/files/md5/{name[:2]}/{name[2:]}"
+
+
+@pytest.mark.parametrize("tenths", [5, pytest.param(8, marks=pytest.mark.long)])
+def test_remote_verify_asks_a_server_that_is_gone_for_nothing_more(
+    pushed: Pushed, fault_proxy: Callable[[str], FaultProxy], tenths: int
+) -> None:
+    project, bucket, _, _ = pushed
+    for number in range(200):
+        project.write(f"many/{number}", str(number))
+    project.dvc("add", "-q", "many")
+    project.dvc("push", "-q")
+    proxy = fault_proxy(bucket.endpoint)
+    project.dvc("remote", "modify", "--local", "s3", "endpointurl", proxy.endpoint)
+    project.dvc("remote", "verify", "-j", "8")
+    whole = proxy.sent + proxy.received
+
+    proxy.cut_after(whole * tenths // 10)
+    found = project.dvc("remote", "verify", "-j", "8", "--repair", check=False)
+
+    assert (1, 2) == (found.rc, len(found.lines)), str(found)
+    sentence, total = found.lines
+    assert "does not answer any more and is asked for nothing else: " in sentence
+    if tenths == 5:  # the other layout comes last
+        read, there = map(int, re.findall(r"Checked (\d+) of (\d+) objects", total)[0])
+        assert 0 < read < there
+        assert total.endswith(f" {there - read} could not be read.")

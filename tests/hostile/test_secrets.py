@@ -153,6 +153,7 @@ TYPED = [
     ("remote", "add", "more", HTTPS),
     ("remote", "add", "--local", "more", HTTPS),
     ("remote", "modify", "there", "password", PASSWORD),
+    ("remote", "modify", "there", "password", PASSWORD, "--force"),
     ("remote", "modify", "--local", "there", "password", PASSWORD),
     ("remote", "modify", "nosuch", "password", PASSWORD),
     ("remote", "modify", "there", "url", HTTPS),
@@ -161,6 +162,7 @@ TYPED = [
     ("config", "remote.there.password", PASSWORD),
     ("config", "remote.there.url", HTTPS),
     ("config", "studio.token", PASSWORD),
+    ("config", "-f", "studio.token", PASSWORD),
     ("config", "--local", "db.d.password", PASSWORD),
     ("config", "remote.nosuch.password", PASSWORD),
     ("push", "-r", HTTPS),
@@ -212,11 +214,25 @@ KEYS = {
             "AWS_SESSION_TOKEN": PASSWORD,
         },
     ),
+    "variable": (
+        "    access_key_id = AKIAUSER\n    secret_access_key = ${{MY_KEY}}\n",
+        {"MY_KEY": PASSWORD},
+    ),
+    "program": (
+        "    access_key_id = AKIAUSER\n    secret_access_key = cmd:echo $MINE\n",
+        {"MINE": PASSWORD},
+    ),
 }
 
 
-@pytest.mark.parametrize("keys", KEYS)
-@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize(
+    ("answer", "keys"),
+    [
+        (answer, keys)
+        for answer, keys in itertools.product(ANSWERS, KEYS)
+        if keys not in ("variable", "program") or answer in ("denied", "odd")
+    ],
+)
 def test_no_answer_of_a_server_brings_a_secret_out(
     answer: str,
     keys: str,
@@ -308,14 +324,17 @@ def test_a_file_with_a_secret_is_its_owners_alone(
 @pytest.mark.parametrize(
     "words", [w for w in TYPED if "--local" not in w and w[0] in ("remote", "config")], ids=str
 )
-def test_a_secret_for_the_committed_file_is_warned_of(words: tuple[str, ...], world: World) -> None:
-    (world.repo / ".dvc/config.local").write_text("['remote \"there\"']\n    url = https://h/x\n")
+def test_a_secret_gets_into_the_committed_file_by_force_alone(
+    words: tuple[str, ...], world: World
+) -> None:
+    (world.repo / ".dvc/config").write_text("['remote \"there\"']\n    url = https://h/x\n")
 
     done = world.run(*words)
 
-    written = shows((world.repo / ".dvc/config").read_text())
-    assert bool(written) == ("WARNING" in done.stderr), str(done)
-    assert not written or "--local" in done.stderr
+    written = bool(shows((world.repo / ".dvc/config").read_text()))
+    assert written == bool({"-f", "--force"} & set(words)), str(done)
+    assert written == (done.rc == 0)
+    assert written == ("WARNING" in done.stderr)
 
 
 def test_every_secret_option_is_in_the_corpus() -> None:

@@ -12,8 +12,10 @@ import pytest
 
 from pannier.formats.config_schema import PROTECTED
 from tests.support.crash import Runs, World, added, new_world, picture
+from tests.support.hostile import faults_in
 from tests.support.programs import REPOSITORY, Completed, git
 from tests.support.wanted import is_wanted
+from tests.unit.test_config import HOSTILE
 
 
 @pytest.fixture
@@ -81,6 +83,7 @@ KINDS_OF_REMOTE = {
     "key_path": "webdavs://h/x",
     "gdrive_user_credentials_file": "gdrive://x",
     "gdrive_service_account_json_file_path": "gdrive://x",
+    "kerb_ticket": "hdfs://h/x",
     "ssl_verify": "s3://b/x",
 }
 
@@ -119,6 +122,16 @@ def test_a_committed_cache_that_is_not_there_is_made_only_among_ones_own_folders
     done = world.run("status")
 
     assert done.rc != 0
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_long_line_of_settings_is_read_soon(kind: str, world: World) -> None:
+    """S9: a search that looks at everything again for every sign would take minutes here."""
+    (world.repo / ".dvc/config").write_text(f"[core]\n{HOSTILE[kind](200_000)}\n")
+
+    done = world.run("status", seconds=20)
+
+    assert [] == faults_in(done)
 
 
 def test_own_state_lies_where_others_cannot_write(world: World) -> None:

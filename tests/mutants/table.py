@@ -23,11 +23,17 @@ class Mutant(NamedTuple):
 
 REPO, LINKS = "tests/hostile/test_repositories.py", "tests/hostile/test_links.py"
 SETTINGS, SECRETS = "tests/hostile/test_settings.py", "tests/hostile/test_secrets.py"
+FULL, VERIFY = "tests/crash/test_full_disk.py", "tests/crash/test_verify.py"
 DAMAGE, CUT = "tests/hostile/test_damage.py", "tests/hostile/test_cut_and_flipped.py"
 HURT = "tests/crash/test_damaged.py"
 RACES = "tests/crash/test_races.py"
 RANGES, READING = "tests/unit/test_ranges.py", "tests/unit/test_reading.py"
-SSH = "tests/contract/test_ssh.py"
+SSH, S3 = "tests/contract/test_ssh.py", "tests/contract/test_s3.py"
+RESUMING, GOING_ON = "tests/unit/test_resuming.py", "tests/e2e/test_resuming.py"
+KILLED, GC = "tests/crash/test_killed.py", "tests/crash/test_gc.py"
+MODEL = "tests/crash/test_power_loss_model.py"
+USERS = "tests/crash/test_second_user.py"
+VERSIONS = "tests/compat/test_versions_oracle.py"
 
 MUTANTS = (
     # -- what a repository or a remote says (section 2) ----
@@ -82,9 +88,9 @@ MUTANTS = (
     ),
     Mutant(
         "S3: no link on the way, commit",
-        "ops/commit.py",
-        "        _refuse_link_on_the_way(project, ref)\n",
-        "        pass\n",
+        "project/stage_record.py",
+        "        if link is not None:\n            raise BadPath(path=ref.path, reason",
+        "        if False:\n            raise BadPath(path=ref.path, reason",
         f"{LINKS}::test_no_command_takes_files_through_a_link_on_the_way",
     ),
     Mutant(
@@ -111,8 +117,8 @@ MUTANTS = (
     Mutant(
         "S5: a config.local that Git keeps is the repository's",
         "project/settings.py",
-        "return level.name == REPO or (level.name == LOCAL and bool(self._local_committed))",
-        "return level.name == REPO",
+        "            self._committed[level.path] = is_committed(level.path)\n",
+        "            self._committed[level.path] = False\n",
         f"{SETTINGS}::test_a_repositorys_own_config_runs_no_program",
     ),
     Mutant(
@@ -190,6 +196,7 @@ MUTANTS = (
         "git/filters.py",
         "        if is_own or",
         "        if False or",
+        ""
         "tests/unit/test_git_hostile.py::test_no_filter_that_a_repository_names_is_run_to_look_at_it",
     ),
     Mutant(
@@ -359,13 +366,13 @@ MUTANTS = (
         "ops/gc.py",
         "    return clock.clock_ns(scratch)\n",
         "    return time.time_ns()\n",
-        "tests/crash/test_clocks.py",
+        "tests/crash/test_clocks.py -k gc_spares",
     ),
     Mutant(
         "27: what can only be read can be looked at",
         "disk/clock.py",
-        "    except OSError:\n        return time.time_ns()\n",
-        "    except FileExistsError:\n        return time.time_ns()\n",
+        "    except OSError:\n        return None\n",
+        "    except FileExistsError:\n        return None\n",
         "tests/crash/test_read_only.py::test_what_can_only_be_read_can_be_looked_at",
     ),
     Mutant(
@@ -394,8 +401,8 @@ MUTANTS = (
     Mutant(
         "12: what could not be pushed is a failure",
         "ops/sync.py",
-        '        raise TransferFailed(len(report.failures), "upload", report.failures)\n',
-        "        pass\n",
+        'raise TransferFailed(len(report.failures), "upload", report.failures, report.missing)',
+        "pass",
         f"{HURT}::test_push_uploads_no_damaged_object_and_names_it",
     ),
     Mutant(
@@ -411,6 +418,13 @@ MUTANTS = (
         "            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "            pass\n",
         f"{RACES} tests/unit/test_mutex.py",
+    ),
+    Mutant(
+        "12: what cannot travel stops nothing else",
+        "store/transports/local_copies.py",
+        "                lost[folder] = self._error(error, error.filename or path)\n",
+        "                raise OSError(error.errno, error.strerror, path) from None\n",
+        "tests/contract/test_local.py -k stops_nothing",
     ),
     # -- secrets (row 11) ----
     Mutant(
@@ -442,11 +456,11 @@ MUTANTS = (
         f"{SECRETS}::test_a_file_with_a_secret_is_its_owners_alone",
     ),
     Mutant(
-        "11: a secret for the committed file is warned of",
-        "cli/levels.py",
-        "    if place.level != REPO or not is_secret(key[-1], value):\n",
+        "11: a secret for the committed file is refused",
+        "project/config_write.py",
+        "    if place.level != REPO or place.dvc_dir is None or not is_secret(option, value):\n",
         "    if True:\n",
-        f"{SECRETS}::test_a_secret_for_the_committed_file_is_warned_of",
+        f"{SECRETS}::test_a_secret_gets_into_the_committed_file_by_force_alone",
     ),
     # -- what dvc.api reads (promise 41) ----
     Mutant(
@@ -488,7 +502,7 @@ MUTANTS = (
     Mutant(
         "SSH: a name only after all bytes were written",
         "store/transports/ssh_files.py",
-        "                for answer in [*answers, *last]:\n                    await answer\n",
+        "            for answer in [*answers, *last]:\n                await answer\n",
         "",
         f"{SSH}::test_a_full_disk_at_the_server_is_said_and_publishes_nothing",
     ),
@@ -543,5 +557,705 @@ MUTANTS = (
         'if not f"{folder}{name}".startswith(local_staging.PREFIX):',
         "if True:",
         f"{SSH}::test_staged_files_are_no_keys",
+    ),
+    # -- going on after a kill, and cloud versions ----
+    Mutant(
+        "D2: what a dead fetch left is hashed",
+        "store/resuming.py",
+        "return at, hex_of_file(path, algorithm) == name[:32]",
+        "return at, True",
+        f"{RESUMING} -k is_not_the_object",
+    ),
+    Mutant(
+        "D2: nobody else can write to what was left",
+        "store/resuming.py",
+        "or info.st_nlink != 1",
+        "",
+        f"{RESUMING} -k links",
+    ),
+    Mutant(
+        "D2: what another fetch works on is not taken",
+        "store/resuming.py",
+        "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "pass",
+        f"{RESUMING} -k another_fetch",
+    ),
+    Mutant(
+        "D2: parts of an upload are proven",
+        "store/transports/s3_parts.py",
+        "if noted and noted == {hashlib.sha256(data).hexdigest()}:",
+        "if etag:",
+        f"{S3} -k proven_to_be_right",
+    ),
+    Mutant(
+        "D2: what was flushed at a server is proven",
+        "store/transports/ssh_parts.py",
+        "return there == await loop.run_in_executor(None, parts.skip, count)",
+        "return bool(await loop.run_in_executor(None, parts.skip, count))",
+        f"{GOING_ON} -k 'no_beginning or without_programs'",
+    ),
+    Mutant(
+        "D2: what is read back of an upload is compared",
+        "store/transports/ssh_parts.py",
+        "if some != os.pread(self._source.fd, len(some), same):",
+        "if not some:",
+        f"{GOING_ON} -k read_and_compared",
+    ),
+    Mutant(
+        "D2: a copy goes on behind what is the same, byte for byte",
+        "disk/continuing.py",
+        "if not theirs or ours[: len(theirs)] != theirs:",
+        "if not theirs:",
+        "tests/unit/test_copying.py -k goes_on_behind",
+    ),
+    Mutant(
+        "D2: what has two names is an object already, and not written to",
+        "disk/continuing.py",
+        "if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:",
+        "if not stat.S_ISREG(found.st_mode):",
+        "tests/unit/test_local_parts.py -k staged_name",
+    ),
+    Mutant(
+        "D2: a session at Google Drive is that of these bytes",
+        "store/transports/gdrive_bodies.py",
+        "            if hasher.hexdigest() != sums[end]:\n",
+        "            if False:\n",
+        f"{GOING_ON} -k begun_with_other_bytes",
+    ),
+    Mutant(
+        "D2: a block at Azure is named by its digest",
+        "store/transports/azure_blocks.py",
+        '        name = md5.encode().rjust(length, b"0")\n',
+        "        pass\n",
+        "tests/contract/test_azure.py -k named_by_their_digests",
+    ),
+    Mutant(
+        "promise 1: a bucket without versions",
+        "project/versions.py",
+        "remote.check_keeps_versions(any(key in known.latest for _, key, _ in items))",
+        "pass",
+        f"{VERSIONS} -k would_replace",
+    ),
+    Mutant(
+        "promise 23: versions are asked for",
+        "store/versioned.py",
+        "return not self.listed or (key, version_id) in self.ids",
+        "return True",
+        f"{VERSIONS} -k believed",
+    ),
+    Mutant(
+        "versions of another remote stay",
+        "project/versions.py",
+        "if other is not None:",
+        "if False:",
+        f"{VERSIONS} -k another_remote",
+    ),
+    Mutant(
+        "SSH: what is given while the last task ends",
+        "store/transports/ssh.py",
+        "self._tasks.discard(asyncio.current_task())",
+        "self._loop.call_soon(self._tasks.discard, asyncio.current_task())",
+        "tests/unit/test_ssh_crew.py",
+    ),
+    # -- running stages ----
+    Mutant(
+        "repro: an end reaches all that a command started",
+        "disk/proc.py",
+        "if self._closed or (ended is not None and ended.is_interrupt):",
+        "if False:",
+        "tests/unit/test_proc.py -k end_reaches",
+    ),
+    Mutant(
+        "repro: a stage that asks where nobody answers is ended",
+        "disk/terminal.py",
+        "return END if asks else GO_ON",
+        "return GO_ON",
+        "tests/cli/test_repro_at_a_terminal.py -k nobody_answers",
+    ),
+    Mutant(
+        "repro: after bg the terminal is the shell's",
+        "disk/terminal.py",
+        "if not self._is_shared and self._holder() == self._own:",
+        "if not self._is_shared:",
+        "tests/cli/test_repro_at_a_terminal.py -k in_the_background_leaves",
+    ),
+    Mutant(
+        "repro: a signal that another thread gets is heard",
+        "run/coordinator.py",
+        "pause_s = _LISTEN_S if limit_s is None else limit_s",
+        "pause_s = limit_s",
+        "tests/crash/test_repro_together.py -k another_thread",
+    ),
+    Mutant(
+        "repro: an interrupt ends what runs elsewhere",
+        "run/far.py",
+        "self._workers.end(self._run)",
+        "pass",
+        "tests/e2e/test_cluster.py -k interrupt_ends",
+    ),
+    Mutant(
+        "repro: undo knows what a failed run left",
+        "project/outputs.py",
+        "            record_made(project, look, stored=False)",
+        "            pass",
+        "tests/crash/test_repro_together.py -k by_half",
+    ),
+    Mutant(
+        "repro: what a failed run left unread is somebody's work once its stats are others",
+        "project/restore.py",
+        "if keys.get(path) == tuple(key):",
+        "if path in keys:",
+        "tests/crash/test_repro_together.py -k leaves_large",
+    ),
+    Mutant(
+        "repro: never two of a mutex",
+        "run/schedule.py",
+        "if any(wants.mutex & other.mutex for other in busy):",
+        "if False:",
+        "tests/unit/test_schedule.py -k within_the_limits",
+    ),
+    Mutant(
+        "repro: an output has one writer, also after a kill",
+        "disk/claims.py",
+        "(fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+        "tests/unit/test_claims.py",
+    ),
+    Mutant(
+        "repro: what was made anew is not passed over as missing",
+        "core/verdict.py",
+        "return path not in remade or remade[path] == dep.digest",
+        "return True",
+        "tests/unit/test_verdict.py -k made_anew",
+    ),
+    Mutant(
+        "S2: names of records at a remote",
+        "ops/run_records.py",
+        "return {key for key in keys if _NAME.match(key) is not None}",
+        "return set(keys)",
+        "tests/hostile/test_repro.py -k names_of_records",
+    ),
+    # -- order of writes, killed and failing runs (sections 1 and 3) ----
+    Mutant(
+        "10: metadata is never away",
+        "disk/fsio.py",
+        "        watch.announce(path, data)\n        try:\n",
+        "        watch.announce(path, data)\n        try:\n"
+        "            if os.path.lexists(path):\n                unlink(path)\n",
+        f"{KILLED} -k 'add or commit'",
+    ),
+    Mutant(
+        "D1: the folder of a pointer is flushed",
+        "disk/fsio.py",
+        "            return\n        sync_dir(folder)\n",
+        "            return\n",
+        MODEL,
+    ),
+    Mutant(
+        "13: what syncfs says",
+        "disk/fsio.py",
+        "        if code:\n            raise OSError(code, os.strerror(code), self.folder)\n",
+        "",
+        "tests/crash/test_failing.py -k only_the_flush",
+    ),
+    Mutant(
+        "D2: what has a name is not overwritten",
+        "disk/fsio.py",
+        "    code = libc.renameat2(source, target, libc.RENAME_NOREPLACE)\n",
+        "    code = libc.renameat2(source, target, 0)\n",
+        "tests/unit/test_fsio.py tests/unit/test_publishing.py",
+    ),
+    Mutant(
+        "D2: what has a name is not overwritten, in a batch",
+        "disk/fsio.py",
+        "folder.short(target), libc.RENAME_NOREPLACE, folder.fd)",
+        "folder.short(target), 0, folder.fd)",
+        "tests/unit/test_publishing.py tests/unit/test_batches.py",
+    ),
+    Mutant(
+        "D3: the user's file goes when its replacement stands there",
+        "disk/beneath.py",
+        "            if fsio.exchange(source, target, shown=shown):\n",
+        "            fsio.replace(target, f'{source}.away')\n"
+        "            fsio.replace(source, target)\n"
+        "            fsio.replace(f'{source}.away', source)\n"
+        "            if True:\n",
+        f"{KILLED} -k 'add or checkout'",
+    ),
+    Mutant(
+        "D3: nothing is put over what nobody expected",
+        "disk/beneath.py",
+        '            if not fsio.publish(source, target, shown=f"{self.path}/{path}"):\n',
+        "            fsio.replace(source, target)\n            if False:\n",
+        "tests/unit/test_beneath.py tests/unit/test_materialise.py",
+    ),
+    Mutant(
+        "8: a file is deleted only as it was planned for",
+        "disk/beneath.py",
+        "            if expected is not None and not _is_unchanged(found, expected):\n",
+        "            if False:\n",
+        "tests/unit/test_beneath.py",
+    ),
+    Mutant(
+        "26: scratch folders of the dead are swept",
+        "project/workspace.py",
+        '    _sweep_folders(project.scratch, "wt-")\n',
+        "",
+        f"{KILLED} -k checkout",
+    ),
+    Mutant(
+        "26: staging folders of the dead are swept",
+        "store/publishing.py",
+        '        if boot == mark and os.path.exists(f"/proc/{pid}"):\n',
+        "        if boot == mark:\n",
+        f"{KILLED} -k add",
+    ),
+    Mutant(
+        "26: staging folders of the living are not",
+        "store/publishing.py",
+        '        if boot == mark and os.path.exists(f"/proc/{pid}"):\n            continue\n',
+        "",
+        "tests/unit/test_publishing.py",
+    ),
+    Mutant(
+        "14: room for copies in the cache, looked at before",
+        "store/intake.py",
+        "        if need and need + _RESERVE_BYTES > free:\n",
+        "        if False:\n",
+        f"{FULL}::test_add_without_room_for_a_copy_begins_none",
+    ),
+    Mutant(
+        "14: room for copies in the workspace, looked at before",
+        "project/materialise.py",
+        "        if need and need + _RESERVE_BYTES > free:\n",
+        "        if False:\n",
+        f"{FULL}::test_checkout_without_room_for_the_copies_begins_none",
+    ),
+    Mutant(
+        "14: room for what links are replaced by, looked at before",
+        "project/privatise.py",
+        "    if need and need + _RESERVE_BYTES > free and not _can_clone(project):\n",
+        "    if False:\n",
+        f"{FULL}::test_unprotect_without_room_for_the_copies_begins_none",
+    ),
+    Mutant(
+        "7: what was hashed is what is linked in",
+        "store/intake.py",
+        "            raise FileChanged(source.path(index))\n",
+        "            pass\n",
+        f"{RACES}::test_an_edit_before_the_file_becomes_the_object_is_told",
+    ),
+    Mutant(
+        "7: what was hashed is what is linked in, in a batch",
+        "disk/batches.py",
+        "        if stat_key(found) != before:\n            return MOVED, _NOTHING\n",
+        "        if False:\n            return MOVED, _NOTHING\n",
+        f"{RACES}::test_an_edit_before_the_file_becomes_the_object_is_told",
+    ),
+    Mutant(
+        "D2: somebody else's damaged object, links",
+        "store/intake.py",
+        "        damaged = store.verify(sorted(met))\n",
+        "        damaged: set[str] = set()\n",
+        f"{RACES}::test_a_file_becomes_no_link_to_an_object_that_somebody_put_damaged",
+    ),
+    Mutant(
+        "7: nobody has it open who links it in",
+        "disk/batches.py",
+        "        if not take_lease(fd):\n",
+        "        if False:\n",
+        f"{RACES} tests/unit/test_batches.py",
+    ),
+    Mutant(
+        "D2: somebody else's damaged object, copies",
+        "store/publishing.py",
+        "        for name in store.verify(sorted(met_late)):\n",
+        "        for name in ():\n",
+        "tests/unit/test_publishing.py tests/unit/test_intake.py",
+    ),
+    Mutant(
+        "D1: objects that were found here are flushed",
+        "store/publishing.py",
+        "    if newest > clock_ns(scratch) - _FLUSHED_AFTER_NS:\n",
+        "    if False:\n",
+        "tests/crash/test_clocks.py -k just_put",
+    ),
+    Mutant(
+        "D5: an incomplete checkout takes nothing away",
+        "project/materialise.py",
+        "        if not self._maker.missing:\n            # An incomplete",
+        "        if True:\n            # An incomplete",
+        "tests/unit/test_materialise.py tests/unit/test_ops_checkout.py "
+        "tests/compat/test_wanted_differences.py",
+    ),
+    Mutant(
+        "27: a directory that came without some of its files is not remembered as a whole one",
+        "project/materialise.py",
+        "        if made.missing or not self._remember_as_made(recorded):\n",
+        "        if not self._remember_as_made(recorded):\n",
+        "tests/unit/test_ops_checkout.py",
+    ),
+    Mutant(
+        "29: undo of a killed run takes no older files that came with a folder",
+        "project/begun.py",
+        "        if key[1] <= time_ns and inner not in moved\n",
+        "        if key[1] <= time_ns\n",
+        "tests/crash/test_repro_undone.py",
+    ),
+    Mutant(
+        "D5: a folder that must make room holds nothing else",
+        "project/materialise.py",
+        "        if now.skipped or now.problems or _without_ctime(found) != "
+        "_without_ctime(expected):\n",
+        "        if False:\n",
+        "tests/unit/test_materialise.py",
+    ),
+    Mutant(
+        "D5: remove looks for the data in the cache",
+        "ops/remove.py",
+        "    lost |= store.verify(sorted(set(entries.values()) - lost))\n",
+        "",
+        f"{HURT} -k remove_takes",
+    ),
+    Mutant(
+        "2: remove takes what it is found by last",
+        "ops/remove.py",
+        "    _check_saved(project, refs, looks, lost, ask)\n",
+        "    _check_saved(project, refs, looks, lost, ask)\n"
+        "    for stage in stages:\n"
+        "        if stage.name is None:\n"
+        "            fsio.remove_durable(project.absolute(stage.file))\n",
+        "tests/crash/test_ways.py -k remove",
+    ),
+    Mutant(
+        "2: move writes the new pointer before the data goes",
+        "ops/move.py",
+        "    if moves_file:\n"
+        "        _write(project, plan)\n    _move_data(project, plan, progress)\n",
+        "    _move_data(project, plan, progress)\n"
+        "    if moves_file:\n        _write(project, plan)\n",
+        "tests/crash/test_ways.py -k move",
+    ),
+    Mutant(
+        "3.8: a removed pointer stays removed",
+        "disk/fsio.py",
+        '        if remove_if_there(path):\n            sync_dir(os.path.dirname(path) or ".")\n',
+        "        remove_if_there(path)\n",
+        f"{MODEL} -k remove",
+    ),
+    # -- gc, verify, undo ----
+    Mutant(
+        "19: a list that is nowhere stops gc",
+        "ops/gc.py",
+        "        refuse_lost(lost, skip=scope.skip_failed, progress=progress)\n",
+        "",
+        f"{GC}::test_any_doubt_about_what_is_in_use_stops_it",
+    ),
+    Mutant(
+        "19: a history that was not fetched stops gc",
+        "project/roots.py",
+        "    if git is not None and scope.asks_history and git.is_shallow():\n",
+        "    if False:\n",
+        "tests/compat/test_wanted_differences.py -k not_fetched",
+    ),
+    Mutant(
+        "21: what is young stays",
+        "ops/gc.py",
+        "    young = {name for name, mtime, ctime in times if max(mtime, ctime) > since}\n",
+        "    young = {name for name, mtime, ctime in times if False}\n",
+        f"{GC}::test_young_objects_of_a_common_cache_stay",
+    ),
+    Mutant(
+        "21: gc is alone with the cache",
+        "ops/gc.py",
+        "    return store.hold_alone(wait=options.wait)\n",
+        "    return True\n",
+        GC,
+    ),
+    Mutant(
+        "21: who adds keeps gc out",
+        "store/objects.py",
+        "            self._lock.share()\n",
+        "            pass\n",
+        f"{GC} -k found_its_object",
+    ),
+    Mutant(
+        "22: lists leave a remote before their files",
+        "ops/gc.py",
+        "        for names in (plan.manifests, plan.files):\n",
+        "        for names in (plan.files, plan.manifests):\n",
+        GC,
+    ),
+    Mutant(
+        "22: a list reaches a remote after its files",
+        "store/transfer.py",
+        "name for name, members in plan.manifests.items() if not report.failed.keys() & "
+        "set(members)",
+        "name for name, members in plan.manifests.items()",
+        "tests/unit/test_transfer.py",
+    ),
+    Mutant(
+        "19: a folder that may not be read stops gc",
+        "project/roots.py",
+        "        index = load_index(project, strict=True)\n",
+        "        index = load_index(project)\n",
+        f"{USERS}::test_gc_takes_nothing_while_pointers_may_not_be_read",
+    ),
+    Mutant(
+        "19: a pointer that may not be read stops gc",
+        "project/index.py",
+        "            raise unreadable(error, project.absolute(path)) from None\n\n    return read",
+        "            return None\n\n    return read",
+        f"{USERS}::test_gc_takes_nothing_while_pointers_may_not_be_read",
+    ),
+    Mutant(
+        "11: a pointer that is a link to nothing is an error",
+        "project/index.py",
+        "    raise InvalidFile(path, why)\n",
+        "    return False\n",
+        f"tests/unit/test_index.py {GC} -k 'cannot_say or (link and nothing)'",
+    ),
+    Mutant(
+        "S3: no pointer is read behind a link",
+        "project/index.py",
+        "not names[name].is_dir(follow_symlinks=False):",
+        "not names[name].is_dir():",
+        "tests/unit/test_index.py -k is_not_followed",
+    ),
+    Mutant(
+        "17: a project within the project is its own",
+        "project/index.py",
+        '".dvc" in names and names[".dvc"].is_dir():\n            continue',
+        '".dvc" in names and names[".dvc"].is_dir():\n            pass',
+        "tests/unit/test_index.py -k within_the_project",
+    ),
+    Mutant(
+        "S4b: a pointer among the data is data",
+        "project/index.py",
+        "            if path not in outs and not (active",
+        "            if not (active",
+        "tests/unit/test_index.py -k data_is_not_searched",
+    ),
+    Mutant(
+        "29: what no stage records after an undo is the user's own",
+        "ops/undo.py",
+        "        _forget_unused(project)\n    return report",
+        "        pass\n    return report",
+        "tests/unit/test_undo.py -k leaves_the_data_alone",
+    ),
+    Mutant(
+        "D1: a presence lasts once the clock has moved on",
+        "store/objects.py",
+        "        if not newest or (lasting and not has_passed(",
+        "        if not newest or (False and not has_passed(",
+        f"{RACES}::test_an_object_that_somebody_removes_is_missed_at_once",
+    ),
+    Mutant(
+        "D1: a clock that stands still has not moved on",
+        "disk/clock.py",
+        "        if now > newest_ns:\n",
+        "        if now >= newest_ns:\n",
+        f"{RACES}::test_an_object_that_somebody_removes_is_missed_at_once",
+    ),
+    Mutant(
+        "D1: a clock that was set back is not believed",
+        "disk/clock.py",
+        "        if now > newest_ns:\n",
+        "        if True:\n",
+        "tests/unit/test_objects.py",
+    ),
+    Mutant(
+        "25: what is damaged here is no good copy for a remote",
+        "ops/verify.py",
+        "(MISSING, QUARANTINED)]\n"
+        "    here = store.present(names)\n    here -= store.verify(sorted(here))\n",
+        "(MISSING, QUARANTINED)]\n    here = store.present(names)\n",
+        f"{VERIFY} -k damaged_remote_is_mended",
+    ),
+    Mutant(
+        "25: what is absent or was put aside at a remote is sent again",
+        "ops/verify.py",
+        "if d.moved_to or d.problem in (MISSING, QUARANTINED)]",
+        "if d.moved_to]",
+        f"{VERIFY} -k sent_again",
+    ),
+    Mutant(
+        "25: what was not sent is not repaired",
+        "ops/verify.py",
+        "origin.items() if name not in sent.failed}",
+        "origin.items()}",
+        f"{VERIFY} -k not_called_repaired",
+    ),
+    Mutant(
+        "25: what a list names must be there",
+        "ops/verify.py",
+        "    gone |= dict.fromkeys(sorted(members - there - quarantined), MISSING)\n",
+        "",
+        "tests/crash/test_verify.py",
+    ),
+    Mutant(
+        "28: what --force replaces has a name in the log",
+        "project/materialise.py",
+        "        record_change(self._project, self._before, plan, self._whole)\n        gone =",
+        "        gone =",
+        "tests/crash/test_undone.py",
+    ),
+    Mutant(
+        "29: undo overwrites nothing that changed since",
+        "ops/undo.py",
+        "    if work.changed or work.missing or work.unsure:\n",
+        "    if work.missing or work.unsure:\n",
+        "tests/unit/test_undo.py",
+    ),
+    Mutant(
+        "29: undo waits for a command that a killed repro left behind",
+        "ops/undo.py",
+        "    if holder is not None:\n",
+        "    if False:\n",
+        "tests/crash/test_repro_undone.py -k 'waits_for_its_command or that_runs'",
+    ),
+    Mutant(
+        "29: undo takes nothing of which nobody knows who wrote it",
+        "ops/undo.py",
+        "    if work.changed or work.missing or work.unsure:\n",
+        "    if work.changed or work.missing:\n",
+        "tests/crash/test_repro_undone.py -k nobody_saw",
+    ),
+    Mutant(
+        "29: undo looks for the bytes first",
+        "project/restore.py",
+        "        found.stored -= store.verify(sorted({str(row.was) for row in needed} & "
+        "found.stored))\n",
+        "        pass\n",
+        f"{HURT} -k undo_changes",
+    ),
+    Mutant(
+        "29: what the log kept goes when the old names are on disk",
+        "project/restore.py",
+        "        with fsio.barrier(parent) as barrier:\n            barrier.flush()\n",
+        "        pass\n",
+        MODEL,
+    ),
+    Mutant(
+        "S11: undo writes no file behind a link",
+        "ops/undo.py",
+        "    if has_link_parent(project.root, change.path) is not None or not is_file:\n",
+        "    if not is_file:\n",
+        "tests/hostile/test_operation_log.py",
+    ),
+    Mutant(
+        "S11: undo takes bytes from nowhere but the log",
+        "project/restore.py",
+        "        return _is_file(folder, kept) and hex_of_file(path, algorithm) == name\n",
+        "        return hex_of_file(path, algorithm) == name\n",
+        "tests/hostile/test_operation_log.py",
+    ),
+    # -- users, signals, sources ----
+    Mutant(
+        "30: what only its owner could read is for the group, links",
+        "store/intake.py",
+        "            if store.shared:\n                _open_to_group(store, done.names)\n",
+        "",
+        f"{USERS} -k other_can_check_out",
+    ),
+    Mutant(
+        "30: what only its owner could read is for the group, copies",
+        "store/intake.py",
+        "                        if store.shared and part.source.flags[index] & batches.PRIVATE:\n",
+        "                        if False:\n",
+        f"{USERS} -k other_can_check_out",
+    ),
+    Mutant(
+        "30: a folder of the cache is the group's from the start",
+        "store/objects.py",
+        "        if not (self._make_shared(path) if self.shared else "
+        "fsio.make_dir(path, _NEW_DIR_MODE)):\n",
+        "        if not fsio.make_dir(path, _NEW_DIR_MODE):\n",
+        f"{USERS} -k nobody_meets",
+    ),
+    Mutant(
+        "S7b: a staging folder is found by its descriptor",
+        "store/publishing.py",
+        "self.path = through if store.shared and os.path.isdir(through) else self._folder",
+        "self.path = self._folder",
+        f"{USERS} -k becomes_a_link",
+    ),
+    Mutant(
+        "20: a signal takes with it what was under way",
+        "cli/dispatch.py",
+        '    for name in ("SIGTERM", "SIGHUP"):\n',
+        '    for name in ("SIGHUP",):\n',
+        "tests/crash/test_interrupted.py -k none_of_the_copies",
+    ),
+    Mutant(
+        "20: our parent sees what we ended of",
+        "cli/dispatch.py",
+        "    os.kill(os.getpid(), number)  # our parent",
+        "    # our parent",
+        "tests/crash/test_interrupted.py -k none_of_the_copies",
+    ),
+    Mutant(
+        "S4d: a link that leads out of a source",
+        "project/origins.py",
+        "        if not any(is_within(real, os.path.realpath(root)) for root in allowed):\n",
+        "        if False:\n",
+        "tests/hostile/test_ways.py -k link_out_of_a_source",
+    ),
+    Mutant(
+        "S4d: a pointer names no file of credentials",
+        "project/urls.py",
+        "    for name, value in () if trusted else options.items():\n",
+        "    for name, value in ():\n",
+        "tests/hostile/test_ways.py -k no_credentials",
+    ),
+    # -- what a repository says, continued ----
+    Mutant(
+        "S4: an output outside of the project",
+        "formats/entries.py",
+        '        return None if not cache else "it leaves the project"\n',
+        "        return None\n",
+        f"{REPO}::test_an_output_at_a_place_that_is_not_data_is_refused",
+    ),
+    Mutant(
+        "S4b: an output in the place of DVC's and Git's own files",
+        "formats/entries.py",
+        '    (".dvc", ".gitignore", ".gitattributes", ".dvcignore", "dvc.yaml", "dvc.lock")\n',
+        "    ()\n",
+        f"{REPO}::test_an_output_at_a_place_that_is_not_data_is_refused",
+    ),
+    Mutant(
+        "S9b: deep nesting",
+        "formats/yaml_events.py",
+        "        if depth >= MAX_DEPTH:\n",
+        "        if False:\n",
+        f"{REPO}::test_a_pointer_that_is_no_lawful_yaml_is_named",
+    ),
+    Mutant(
+        "S9: a config file is read in linear time",
+        "formats/config_values.py",
+        "                closing.forget(end)\n",
+        "",
+        "tests/unit/test_config.py -k steps",
+    ),
+    Mutant(
+        "S8: a key of a mapping in a command is quoted",
+        "formats/template.py",
+        "            option = shlex.quote(option) if _SHELL_SPECIAL.search(option) else option\n",
+        "",
+        "tests/unit/test_template.py",
+    ),
+    Mutant(
+        "12: no text of a plot ends its script",
+        "formats/plot_page.py",
+        'json.dumps(spec).replace("<", "\\\\u003c")',
+        "json.dumps(spec)",
+        "tests/hostile/test_plots.py tests/unit/test_plots.py",
+    ),
+    Mutant(
+        "15: a dead holder of a lock by links blocks nobody",
+        "disk/mutex.py",
+        "            if not (_is_dead_file(held) and self._removed(held)) and",
+        "            if not (False and self._removed(held)) and",
+        "tests/crash/test_link_lock.py",
     ),
 )

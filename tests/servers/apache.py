@@ -9,9 +9,10 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
-from tests.servers.processes import free_ports, start, stop, wait_for_port
+from tests.servers.processes import STOP_S, free_ports, start, stop, wait_for_port
 
 USER, PASSWORD = "tester", "Password0123"
 
@@ -98,11 +99,22 @@ class Apache:
         lines = (self.folder / "access.log").read_text().splitlines()
         return [line.split()[0] for line in lines]
 
+    def requests_once(self, method: str, start: int, count: int) -> list[str]:
+        """The methods of all requests, once `count` of `method` are there from `start` on.
+
+        A request enters the log after its answer is sent, so an answer may be ahead of its line.
+        """
+        limit = time.monotonic() + STOP_S
+        while (found := self.requests())[start:].count(method) < count:
+            assert time.monotonic() < limit, f"{found[start:].count(method)} of {count} {method}"
+            time.sleep(0.01)
+        return found
+
     def kill(self) -> None:
         """Ends all of the server with SIGKILL, whatever it is doing: at once, or the first process
         would start the others again."""
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.wait(STOP_S)
 
     def revive(self) -> None:
         (self.folder / "pid").unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from tests.servers.processes import free_ports, start, stop, wait_for_port
+from tests.servers.processes import free_ports, kill, start, stop, wait_for_port
 
 ACCOUNT = "devstoreaccount1"
 _numbers = itertools.count(1)
@@ -67,8 +67,7 @@ class Azurite:
 
     def kill(self) -> None:
         """Ends the server with SIGKILL, whatever it is doing."""
-        self._process.kill()
-        self._process.wait()
+        kill(self._process)
 
     def revive(self) -> None:
         self._process = self._start()
@@ -101,6 +100,32 @@ class Azurite:
             marker = answer.findtext("NextMarker") or ""
             if not marker:
                 return found
+
+    def unfinished(self, container: str) -> set[str]:
+        """Names of blobs that there are only blocks of."""
+        query = {"comp": "list", "restype": "container", "include": "uncommittedblobs"}
+        answer = ElementTree.fromstring(self._ask("GET", f"/{container}", query) or b"")
+        every = {node.text or "" for node in answer.iterfind("Blobs/Blob/Name")}
+        return every - self.keys(container)
+
+    def blocks(self, container: str, key: str) -> list[int]:
+        """Sizes of the blocks that wait to be made a blob."""
+        return [int(size) for size in self._blocks(container, key, "Uncommitted", "Size")]
+
+    def put_block(self, container: str, key: str, ident: str) -> None:
+        """As another program that sends a blob in blocks. ident: in base64."""
+        query = {"comp": "block", "blockid": ident}
+        self._ask("PUT", f"/{container}/{quote(key)}", query, body=b"other")
+
+    def block_ids(self, container: str, key: str) -> list[str]:
+        """Of a blob, in their order."""
+        return self._blocks(container, key, "Committed", "Name")
+
+    def _blocks(self, container: str, key: str, kind: str, field: str) -> list[str]:
+        query = {"comp": "blocklist", "blocklisttype": kind.lower()}
+        data = self._ask("GET", f"/{container}/{quote(key)}", query, missing=True)
+        rows = ElementTree.fromstring(data or b"<no/>").iterfind(f"{kind}Blocks/Block/{field}")
+        return [row.text or "" for row in rows]
 
     def sas_token(self, container: str, rights: str = "rcwdl") -> str:
         """Lets whoever has it work in one container for a day."""

@@ -106,6 +106,7 @@ class Ceph(S3Server):
                 env={**os.environ, "CEPH_CONF": str(self._folder / "ceph.conf")},
                 capture_output=True,
                 text=True,
+                timeout=120,
             )
             if done.returncode == 0:
                 return

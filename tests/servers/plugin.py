@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
+import fsspec
 import pytest
 
 from tests.servers import azurite, ceph
 from tests.servers.apache import Apache
 from tests.servers.canned import Answer, CannedServer, Request
+from tests.servers.drive import Drive
+from tests.servers.hadoop import Hadoop
 from tests.servers.nginx import Nginx
+from tests.servers.postgres import Postgres
 from tests.servers.proxy import FaultProxy
 from tests.servers.rclone import Rclone
 from tests.servers.sshd import Sshd
@@ -27,8 +32,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
 @pytest.fixture(scope="session")
 def ceph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Ceph]:
     """Another S3 server, of other habits; for tests marked long."""
-    if why := ceph.why_not():
-        pytest.skip(why)
+    assert not (why := ceph.why_not()), why
     with closing(ceph.Ceph(tmp_path_factory.mktemp("ceph"))) as server:
         yield server
 
@@ -57,8 +61,7 @@ def web_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
 @pytest.fixture(scope="session")
 def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azurite.Azurite]:
     """Azure Blob Storage: `endpoint`, `account`, `key`, `make_container()`."""
-    if why := azurite.why_not():
-        pytest.skip(why)
+    assert not (why := azurite.why_not()), why
     with closing(azurite.Azurite(tmp_path_factory.mktemp("azurite"))) as server:
         yield server
 
@@ -67,6 +70,28 @@ def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azurite.A
 def gs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
     """What takes requests as Google Cloud Storage does: `endpoint`, `make_bucket()`."""
     with closing(Rclone(tmp_path_factory.mktemp("rclone"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """PostgreSQL: `url`, `port`; the user is `postgres.USER`."""
+    with closing(Postgres()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hadoop_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hadoop]:
+    """HDFS: `hdfs` and `web` are the URLs of its root."""
+    with closing(Hadoop(tmp_path_factory.mktemp("hadoop"))) as server:
+        yield server
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drive]:
+    """A small Google Drive, empty; the program is told to ask it in the place of Google's."""
+    with closing(Drive()) as server:
+        monkeypatch.setenv("PANNIER_GDRIVE_ENDPOINT", server.endpoint)
         yield server
 
 
@@ -82,3 +107,13 @@ def canned_s3() -> Iterator[Callable[[Callable[[Request], Answer]], CannedServer
     """A server that says what a function says: `server = canned_s3(lambda request: Answer())`."""
     with ExitStack() as stack:
         yield lambda answer: stack.enter_context(closing(CannedServer(answer)))
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A third party's package with file systems for fsspec, as if it were installed."""
+    folder = Path(__file__).resolve().parents[1] / "support" / "shelf"
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.syspath_prepend(folder)
+    fsspec.process_entries()
+    return folder

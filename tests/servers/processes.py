@@ -6,14 +6,20 @@ import contextlib
 import ctypes
 import signal
 import socket
+import socketserver
+import ssl
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Sequence
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _START_S = 60
-_STOP_S = 20
+STOP_S = 20
 _libc = ctypes.CDLL(None)
 
 
@@ -49,12 +55,58 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
     raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')}")
 
 
-def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def stop(processes: Sequence[subprocess.Popen[Any]]) -> None:
     for process in processes:
         process.terminate()
+    until = time.monotonic() + STOP_S
     for process in processes:
         try:
-            process.wait(_STOP_S)
+            process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            kill(process)
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    """Ends it with SIGKILL, whatever it is doing."""
+    process.kill()
+    process.wait(STOP_S)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ends one that serves requests from its standard input, by the end of these."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        kill(process)
+
+
+class HttpServer(ThreadingHTTPServer):
+    """One whose clients may go away at any time, as may those who do not trust its certificate."""
+
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """Handshakes are left to the thread of a connection: one may stand still."""
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class Served:
+    """An HTTP server of the standard library in a thread of its own, until it is closed."""
+
+    def __init__(self, server: socketserver.BaseServer) -> None:
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        threading.Thread(target=self._server.shutdown, daemon=True).start()
+        self._thread.join(STOP_S)
+        assert not self._thread.is_alive(), "the server does not end"
+        self._server.server_close()

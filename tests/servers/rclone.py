@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from tests.servers.processes import free_ports, start, stop, wait_for_port
+from tests.servers.processes import free_ports, kill, start, stop, wait_for_port
 
-_ACCOUNT = {
+ACCOUNT = {
     "type": "service_account",
     "disable_oauth": True,  # who signs with it asks no server of Google's for a token
     "client_email": "",
@@ -46,7 +46,7 @@ class Rclone:
         (self.port,) = free_ports(1)
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.credentials = folder / "account.json"
-        self.credentials.write_text(json.dumps(_ACCOUNT))
+        self.credentials.write_text(json.dumps(ACCOUNT))
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -96,8 +96,7 @@ class Rclone:
 
     def kill(self) -> None:
         """Ends the server with SIGKILL, whatever it is doing."""
-        self._process.kill()
-        self._process.wait()
+        kill(self._process)
 
     def revive(self) -> None:
         self._process = self._start()

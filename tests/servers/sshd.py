@@ -14,7 +14,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.servers.processes import free_ports, start, stop, wait_for_port
+from tests.servers.processes import free_ports, kill, start, stop, wait_for_port
 
 _SETTINGS = """\
 ListenAddress 127.0.0.1
@@ -33,6 +33,7 @@ MaxStartups 200
 MaxSessions {sessions}
 Subsystem sftp {sftp}
 LogLevel VERBOSE
+{more}
 """
 
 
@@ -43,9 +44,9 @@ def program() -> str:
 
 
 def version() -> tuple[int, int]:
-    said = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr
-    found = re.match(r"OpenSSH_(\d+)\.(\d+)", said)
-    assert found, said
+    done = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True, timeout=60)
+    found = re.match(r"OpenSSH_(\d+)\.(\d+)", done.stderr)
+    assert found, done.stderr
     return int(found[1]), int(found[2])
 
 
@@ -56,16 +57,23 @@ def make_key(path: Path, passphrase: str = "") -> str:
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "test", "-f", path],
         check=True,
         stdin=subprocess.DEVNULL,
+        timeout=60,
     )
     return path.with_suffix(".pub").read_text()
 
 
 class Sshd:
     """A running server. sftp: its subsystem, say `internal-sftp -P posix-rename`, which takes
-    that request from it. key: of the user that it lets in."""
+    that request from it. key: of the user that it lets in. alone: it runs nothing else."""
 
     def __init__(
-        self, folder: Path, sftp: str = "internal-sftp", sessions: int = 10, passwords: str = "yes"
+        self,
+        folder: Path,
+        sftp: str = "internal-sftp",
+        sessions: int = 10,
+        passwords: str = "yes",
+        *,
+        alone: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.user = getpass.getuser()
@@ -76,7 +84,12 @@ class Sshd:
         (folder / "authorized").write_text(make_key(self.key))
         (folder / "conf").write_text(
             _SETTINGS.format(
-                folder=folder, port=self.port, sftp=sftp, sessions=sessions, passwords=passwords
+                folder=folder,
+                port=self.port,
+                sftp=sftp,
+                sessions=sessions,
+                passwords=passwords,
+                more=f"ForceCommand {sftp}" if alone else "",
             )
         )
         if version() >= (9, 8):
@@ -123,8 +136,7 @@ class Sshd:
     def kill(self) -> None:
         """Ends all connections, and nobody listens any more."""
         connections = _below(self._process.pid)
-        self._process.kill()
-        self._process.wait()
+        kill(self._process)
         _kill(connections)
 
     def close(self) -> None:

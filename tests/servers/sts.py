@@ -19,13 +19,14 @@ class KeyGiver:
 
     lifetime_s: of the keys given from now on. token: the SSO log-in that counts, and the web
     identity that does. pairs: the keys given, without their numbers, when a real server has to
-    know them.
+    know them. codes: of the MFA device, each for one use; None for roles that want none.
     """
 
     def __init__(self, token: str, key_id: str = "", secret: str = "") -> None:
         self.asked: list[str] = []
         self.lifetime_s = 3600
         self.token = token
+        self.codes: list[str] | None = None
         self._fixed = (key_id, secret) if key_id else None
         self._lock = threading.Lock()
         self._server = CannedServer(self._answer)
@@ -49,6 +50,12 @@ class KeyGiver:
             code = b"<Code>InvalidIdentityToken</Code>"
             body = b"<ErrorResponse><Error>" + code + b"</Error></ErrorResponse>"
             return Answer(400, body, {"Content-Type": "text/xml"})
+        code = asked.get("TokenCode", [""])[0]
+        if action == "AssumeRole" and self.codes is not None:
+            if code not in self.codes or "SerialNumber" not in asked:
+                body = b"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"
+                return Answer(403, body, {"Content-Type": "text/xml"})
+            self.codes.remove(code)
         return self._role(action)
 
     def _keys(self, action: str) -> tuple[str, str, datetime]:

@@ -11,7 +11,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.servers.processes import free_ports, start, stop, wait_for_port
+from tests.servers.processes import free_ports, kill, start, stop, wait_for_port
 from tests.servers.s3 import S3Server
 
 _KEY_ID, _SECRET = "test:tester", "SECRETKEY0123"
@@ -67,6 +67,7 @@ class Swift(S3Server):
             [self._bin / "python", "-c", _MAKE_RINGS, folder, *map(str, ports[:3])],
             check=True,
             capture_output=True,
+            timeout=60,
         )
         self._stores = [self._start(name) for name in _STORES]
         self._front = self._start("proxy")
@@ -76,8 +77,7 @@ class Swift(S3Server):
 
     def kill(self) -> None:
         """Ends the process that clients talk to with SIGKILL, whatever it is doing."""
-        self._front.kill()
-        self._front.wait()
+        kill(self._front)
 
     def revive(self) -> None:
         """Starts it again on the same port; nothing that was stored is lost."""

@@ -455,7 +455,7 @@ DISK_MIB = 256
 
 
 def _resize(place: Path, size: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True)
+    subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True, timeout=60)
 
 
 def _send(pid: int, number: int) -> None:

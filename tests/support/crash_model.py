@@ -124,6 +124,9 @@ class Disk:
     def _chmod(self, path: str, *_: str) -> None:
         pass
 
+    def _touch(self, path: str) -> None:
+        pass
+
     def _clone(self, path: str) -> None:
         pass
 

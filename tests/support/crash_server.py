@@ -17,9 +17,11 @@ from typing import Any, NoReturn
 
 from pannier.cli import dispatch, main, table
 from pannier.disk import faults
+from tests.support.forked import enter
 
-COMMANDS = ("add", "checkout", "commit", "fetch", "pull", "push", "status")
+COMMANDS = ("add", "checkout", "commit", "fetch", "pull", "push", "repro", "status")
 MEMORY = 1 << 30
+PATIENCE_S = 150
 LATE = ("pannier.store.transports.local", "ruamel.yaml", "pathspec", "yaml")
 
 HEARD = {signal.SIGINT, signal.SIGTERM}
@@ -30,19 +32,11 @@ def child(request: dict[str, Any]) -> NoReturn:
     os.setpgid(0, 0)
     if request["umask"] is not None:
         os.umask(request["umask"])
-    os.chdir(request["cwd"])
-    os.environ.clear()
-    os.environ.update(request["env"])
-    for path, fd in ((os.devnull, 0), (request["out"], 1), (request["err"], 2)):
-        flags = os.O_RDONLY if fd == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        opened = os.open(path, flags, 0o600)
-        os.dup2(opened, fd)
-        os.close(opened)
-    sys.argv = ["dvc", *request["argv"]]
+    enter({**request, "argv": ["dvc", *request["argv"]]})
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(request["seconds"] or PATIENCE_S)
     if request["seconds"]:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(request["seconds"])
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     faults.arm(request["fault"], request["log"])
     rc = 255

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.processes import stop
 from tests.support.programs import REPOSITORY
 
 HABITS = ("no-links", "coarse", "caseless", "close-error", "stale")
@@ -178,9 +179,8 @@ def odd_disk(place: Path, *habits: str) -> Iterator[Path]:
             time.sleep(0.02)
         yield place
     finally:
-        subprocess.run(["umount", "-l", place], check=False, capture_output=True)
-        server.terminate()
-        server.wait()
+        subprocess.run(["umount", "-l", place], check=False, capture_output=True, timeout=60)
+        stop([server])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.servers.processes import end
 from tests.support.programs import Completed, oracle_path
 
 VERSION = "3.67.1"
@@ -25,8 +26,13 @@ class Oracle:
         script = Path(__file__).with_name("oracle_server.py")
         python = oracle_path().with_name("python")
         self._folder = tempfile.TemporaryDirectory(prefix="oracle-")
+        own = {"HOME": f"{self._folder.name}/home", "XDG_CONFIG_HOME": f"{self._folder.name}/xdg"}
         self._server = subprocess.Popen(
-            [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python, script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **own},
         )
         found = self._answer()["ready"]
         assert found == VERSION, f"the oracle must be DVC {VERSION}, it is {found}"
@@ -70,7 +76,5 @@ class Oracle:
         return answer
 
     def close(self) -> None:
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait()
+        end(self._server)
         self._folder.cleanup()

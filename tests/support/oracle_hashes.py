@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterable
 
+from tests.servers.processes import end
 from tests.support.programs import oracle_path
 
 _PROGRAM = """
@@ -61,6 +62,4 @@ class OracleHashes:
         return self._ask(b"t", json.dumps(list(entries)).encode())
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        end(self._process)

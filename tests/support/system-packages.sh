@@ -19,8 +19,11 @@ need tcsh tcsh
 need faketime faketime
 need apache2 apache2-bin
 need nginx nginx
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 need node nodejs
 need npm npm
+need java default-jre-headless
+[ -e /usr/share/java/jersey1-servlet.jar ] || missing="$missing libjersey1-servlet-java libjersey1-server-java"
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"
 done

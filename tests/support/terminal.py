@@ -1,16 +1,95 @@
-"""Running a program with its standard error, or all of it, on a terminal."""
+"""Running a program with its standard error, or all of it, on a terminal; a shell at one."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import pty
+import select
+import signal
 import subprocess
 import termios
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from tests.support.programs import TIMEOUT_S
+from tests.support.programs import TIMEOUT_S, started
+
+PATIENCE_S = 30.0
+
+
+def _block(terminal: int, until: float) -> bytes:
+    """What comes next from a terminal, b"" when its last writer is gone."""
+    ready, _, _ = select.select([terminal], [], [], max(0.0, until - time.monotonic()))
+    assert ready, "nothing came from the terminal for too long"
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says EIO when the last writer is gone
+        return b""
+
+
+class Shell:
+    """An interactive shell with job control at a terminal of its own, and somebody who types."""
+
+    def __init__(self, cwd: Path) -> None:
+        self._ours, theirs = pty.openpty()
+        self._shell = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "--noediting", "-i"],
+            cwd=cwd,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "PS1": "", "PS2": ""},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+        self.drawn = ""
+        self._seen = 0
+
+    @property
+    def pid(self) -> int:
+        return self._shell.pid
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def see(self, what: str) -> str:
+        """Waits until something stands on the terminal, behind what was seen before; all from
+        there to it."""
+        until = time.monotonic() + PATIENCE_S
+        while (at := self.drawn.find(what, self._seen)) < 0:
+            try:
+                block = _block(self._ours, until)
+            except AssertionError:
+                block = b""
+            assert block, f"never seen: {what!r} in\n{self.drawn[self._seen :]}"
+            self.drawn += block.decode("utf-8", "replace")
+        found = self.drawn[self._seen : at]
+        self._seen = at + len(what)
+        return found
+
+    def close(self) -> None:
+        """Ends all that it started, whatever that is at and in whatever session."""
+        started = {self._shell.pid}
+        for pid, parent in sorted(_parents().items()):
+            if parent in started:
+                started.add(pid)
+        for pid in started:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        self._shell.wait(PATIENCE_S)
+        os.close(self._ours)
+
+
+def _parents() -> dict[int, int]:
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            stat = Path(f"/proc/{name}/stat").read_text()
+            found[int(name)] = int(stat.rpartition(")")[2].split()[1])
+    return found
 
 
 def run_on_terminal(
@@ -18,7 +97,7 @@ def run_on_terminal(
 ) -> tuple[int, str, str]:
     """Exit code, standard output (a pipe) and what was drawn on the terminal."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    with started(
         command,
         cwd=cwd,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **(env or {})},
@@ -28,13 +107,8 @@ def run_on_terminal(
     ) as process:
         os.close(theirs)
         drawn = b""
-        while True:
-            try:
-                block = os.read(ours, 65536)
-            except OSError:  # Linux says EIO when the last writer is gone
-                break
-            if not block:
-                break
+        until = time.monotonic() + TIMEOUT_S
+        while block := _block(ours, until):
             drawn += block
         assert process.stdout is not None
         said = process.stdout.read().decode()
@@ -48,7 +122,7 @@ def results_on_terminal(
 ) -> str:
     """What a program prints when its standard output is a terminal, line ends as plain ones."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    with started(
         command,
         cwd=cwd,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "200", **(env or {})},
@@ -58,11 +132,8 @@ def results_on_terminal(
     ) as process:
         os.close(theirs)
         drawn = b""
-        while True:
-            try:
-                block = os.read(ours, 65536)
-            except OSError:  # Linux says EIO when the last writer is gone
-                break
+        until = time.monotonic() + TIMEOUT_S
+        while block := _block(ours, until):
             drawn += block
         process.wait(TIMEOUT_S)
     os.close(ours)
@@ -74,7 +145,7 @@ def answer_on_terminal(
 ) -> tuple[int, str]:
     """Exit code, and all that was seen on the terminal of somebody who answers one question."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    with started(
         command,
         cwd=cwd,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
@@ -86,11 +157,9 @@ def answer_on_terminal(
     ) as process:
         os.close(theirs)
         drawn, answered = b"", False
-        while True:
-            try:
-                drawn += os.read(ours, 65536)
-            except OSError:  # Linux says EIO when the last writer is gone
-                break
+        until = time.monotonic() + TIMEOUT_S
+        while block := _block(ours, until):
+            drawn += block
             if question.encode() in drawn and not answered:
                 os.write(ours, answer.encode() + b"\n")
                 answered = True
@@ -104,7 +173,7 @@ def agreed_on_terminal(
 ) -> int:
     """Runs a program wholly on a terminal, answers its question with yes; the exit code."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    with started(
         [os.fspath(word) for word in command],
         cwd=cwd,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **(env or {})},
@@ -114,12 +183,9 @@ def agreed_on_terminal(
     ) as process:
         os.close(theirs)
         os.write(ours, b"y\n")
-        while True:
-            try:
-                if not os.read(ours, 65536):
-                    break
-            except OSError:  # Linux says EIO when the last writer is gone
-                break
+        until = time.monotonic() + TIMEOUT_S
+        while _block(ours, until):
+            pass
         rc = process.wait(TIMEOUT_S)
     os.close(ours)
     return rc

@@ -108,27 +108,141 @@ class Parting:
         return [line for line in self.found if not line.startswith("standard output: ")]
 
 
+def _tells_a_deletion_more(args: tuple[str, ...], left: str, right: str) -> bool:
+    """Whether `left` says all that `right` says, and of something more that it is deleted."""
+    if "--summary" in args:
+        counts = [re.search(r"(\d+) files? deleted", text) for text in (left, right)]
+        return counts[0] is not None and int(counts[0][1]) > int(counts[1][1] if counts[1] else 0)
+    said, answered = left.splitlines(), right.splitlines()
+    more = [line for line in said if line not in answered]
+    kept = [line.replace(" deleted", "") for line in said]
+    deletion = any(re.search(r"^D\s| deleted", line) for line in more)
+    return deletion and all(line.replace(" deleted", "") in kept for line in answered)
+
+
+def _tells_more_new(left: str, right: str) -> bool:
+    """Whether an answer to `status -c` is the other one and more that is new."""
+    said, answered = normal(left), normal(right)
+    if isinstance(said, dict) and isinstance(answered, dict):
+        more = {key: word for key, word in answered.items() if key not in said}
+        return bool(more) and set(more.values()) == {"new"} and said.items() <= answered.items()
+    lines = [line for line in answered if line not in said]
+    return (
+        bool(lines)
+        and all(line.startswith("\tnew: ") for line in lines)
+        and not [line for line in said if line.strip() and line not in answered]
+    )
+
+
+def _states(answer: str) -> list[str]:
+    """The words of an answer to `status -c`, without the names that they are about."""
+    said = normal(answer)
+    return sorted(said.values() if isinstance(said, dict) else [s.partition(":")[0] for s in said])
+
+
+def _has_other_mode(line: str) -> bool:
+    """A file of the work tree with the same bytes on both sides."""
+    return re.match(r"[^:]*: file \d+ (b.*) \| file \d+ \1\Z", line) is not None
+
+
+def _is_old_list(line: str) -> bool:
+    """Of a directory's list of files, which DVC alone has written into its cache."""
+    return line.startswith("cache: ") and ".dir: " in line and line.endswith("| absent")
+
+
 Excuse = Callable[[Parting], bool]
 EXCUSES: dict[str, Excuse] = {
     "failed-checkout": lambda it: (
         it.args[0] in ("checkout", "pull") and it.left.rc == it.right.rc != 0
     ),
     "executable-copied": lambda it: (
-        it.args[0] == "checkout"
+        (
+            it.args[0] in ("checkout", "pull")
+            and all(_has_other_mode(line) for line in it.beside_output)
+            and any(step.endswith(" +x") for step in it.history)
+        )
+        or (it.args[0] == "add" and all("isexec: true" in line for line in it.found))
+    ),
+    "file-mode": lambda it: (
+        it.args[0] in ("add", "commit") and all(_has_other_mode(line) for line in it.found)
+    ),
+    "status-cloud-name": lambda it: (
+        it.args[:2] == ("status", "-c")
         and not it.beside_output
-        and any(step.endswith(" +x") for step in it.history)
+        and _states(it.left.stdout) == _states(it.right.stdout)
+    ),
+    "checkout-untrue": lambda it: (
+        it.args[0] in ("checkout", "pull")
+        and all(
+            _has_other_mode(line) or ("--relink" in it.args and line == "exit code: 0 | 255")
+            for line in it.beside_output
+        )
+        and any(re.match(r"(\(.*\) )?dvc (add|commit) .*/", step) for step in it.history)
+        and _tells_a_deletion_more(it.args, it.left.stdout, it.right.stdout)
+    ),
+    "add-part-old": lambda it: (
+        it.args[0] == "add" and it.left.rc == 1 and ".dir'" in it.left.stderr
     ),
     "empty-directories": lambda it: (
         it.args[0] in ("checkout", "pull")
         and it.beside_output != []
         and all(line.endswith(": absent | dir 0 b''") for line in it.beside_output)
     ),
-    "status-writes-nothing": lambda it: (
-        it.args[0] == "status"
+    "links-to-nothing": lambda it: (
+        it.args[0] in ("checkout", "pull")
+        and [0, 255] == [it.left.rc, it.right.rc]
+        and any(".dvc/cache/" in line for line in it.beside_output)
         and all(
-            line.startswith("cache: ") and ".dir: " in line and line.endswith("| absent")
-            for line in it.found
+            line.startswith("exit code: ") or re.search(r": (link|dir) .*\| absent\Z", line)
+            for line in it.beside_output
         )
+    ),
+    "last-copy": lambda it: (
+        it.args[0] in ("checkout", "pull")
+        and any(re.search(r": absent \| (file|link) ", line) for line in it.beside_output)
+        and all(
+            line.startswith("exit code: ") or re.search(r": absent \| (file|link|dir) ", line)
+            for line in it.beside_output
+        )
+    ),
+    "remote-looked-at": lambda it: (
+        (it.args[:2] == ("status", "-c") and _tells_more_new(it.left.stdout, it.right.stdout))
+        or (
+            it.args[0] == "push"
+            and any(line.startswith("remote: ") for line in it.beside_output)
+            and all(re.match(r"remote: .*: absent \| file ", line) for line in it.beside_output)
+        )
+    ),
+    "push-missing": lambda it: (
+        it.args[0] == "push"
+        and [0, 1] == [it.left.rc, it.right.rc]
+        and len(it.beside_output) == 1
+        and "do not exist neither locally nor on remote" in it.left.stderr
+    ),
+    "add-all-or-nothing": lambda it: (
+        it.args[0] == "add"
+        and [1, 1] == [it.left.rc, it.right.rc]
+        and all(line.endswith("| absent") for line in it.found)
+    ),
+    "own-words": lambda it: (
+        [254, 254] == [it.left.rc, it.right.rc]
+        and all(run.stdout.startswith("usage: ") for run in (it.left, it.right))
+        and not it.beside_output
+    ),
+    "commit-all-or-nothing": lambda it: (
+        it.args[0] == "commit"
+        and [1, 1] == [it.left.rc, it.right.rc]
+        and "does not exist" in it.right.stderr
+    ),
+    "commit-part": lambda it: (
+        it.args[0] == "commit"
+        and not it.left.rc
+        and all(
+            re.match(r"cache: .*: absent \| file ", line) or _is_old_list(line) for line in it.found
+        )
+    ),
+    "status-writes-nothing": lambda it: (
+        it.args[0] in ("status", "add", "commit") and all(_is_old_list(line) for line in it.found)
     ),
 }
 """By the id of a row in docs/compat.md: does it explain what these arguments led to here and there?
@@ -145,7 +259,7 @@ class Twins:
     ours: Side
     history: list[str] = field(default_factory=list)
 
-    def touch(self, said: str, change: Callable[[Path], None]) -> None:
+    def touch(self, said: str, change: Callable[[Path], object]) -> None:
         """Changes files on both sides. change gets the folder with repo and remote in it."""
         self.history.append(said)
         for side in (self.theirs, self.ours):

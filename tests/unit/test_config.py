@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -90,11 +94,62 @@ def test_a_name_in_brackets_stands_for_another_option() -> None:
     assert "two-1" == parse(text)["core"]["a"]
 
 
-@pytest.mark.parametrize("value", ['"",' * 2000 + ",,", "'," * 4000 + ",", "a," * 4000 + '"'])
+@pytest.mark.parametrize("value", ['"",' * 1300 + ",,", "'," * 2000 + ",", "a," * 2000 + '"'])
 def test_a_hostile_value_is_refused_at_once(value: str) -> None:
     """ConfigObj's own expression tries 2^n ways to split the first of these (row S9)."""
     with pytest.raises(ConfigError, match="Parse error in value at line 2"):
         parse(f"[core]\nk = {value}\n")
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "quotes that never close": lambda n: "k = " + "'\"'," * (n // 4) + 'x"',
+    "quotes and commas": lambda n: "k = " + '",' * (n // 2) + ",,",
+    "an item's quote that never closes": lambda n: "k = " + "'a, " * (n // 4) + '"',
+    "quotes and blanks": lambda n: "k = " + '"' + ' "' * (n // 2) + "x",
+    "a list before a bad end": lambda n: "k = " + "a " * (n // 4) + "," + "b," * (n // 4) + '"#',
+    "a section's blanks": lambda n: "[a" + " " * n + "x",
+    "brackets that close": lambda n: "[a" + "]" * n + "x",
+    "brackets that open": lambda n: "[" * n + "x",
+    "a quoted key": lambda n: "'" * n + "x",
+    "three quotes": lambda n: "k = '''" + "'" * n + "x",
+    "a text of many lines": lambda n: "k = '''\n" + "x\n" * (n // 2) + "'''x",
+    "options that never end": lambda n: "k = " + "%(" * (n // 2),
+    "options that are none": lambda n: "k = " + "%(a)" * (n // 4),
+}
+
+
+def _steps(text: str) -> int:
+    """How many lines of the reader run for a text, refused or not."""
+    count = 0
+
+    def counted(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line" and "/formats/config" in frame.f_code.co_filename
+        return counted
+
+    before = sys.gettrace()
+    sys.settrace(counted)
+    try:
+        with contextlib.suppress(ConfigError):
+            parse(f"[core]\n{text}\n")
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_the_steps_of_reading_grow_as_the_length_and_no_faster(kind: str) -> None:
+    """S9: twice the length, twice the steps; and nothing is too long to be read."""
+    few, many = (_steps(HOSTILE[kind](size)) for size in (2000, 4000))
+
+    assert many <= 2.2 * few + 200
+    assert many <= 60 * 4000
+
+
+def test_a_long_list_is_read() -> None:
+    items = [f"item {number}" for number in range(3000)]
+
+    assert items == parse(f"[core]\nk = {', '.join(items)}\n")["core"]["k"]
 
 
 @pytest.mark.parametrize("last", ["", "x"])
@@ -465,6 +520,7 @@ def test_an_unknown_setting_of_our_own_is_refused_with_the_known_ones() -> None:
         parse_value("foo", "x")
 
     assert (
-        "the settings are: pannier.fallback, pannier.fsync, pannier.gc_grace, pannier.jobs,"
-        " pannier.undo_days" == raised.value.hint
+        "the settings are: pannier.executor.<name>.<option>, pannier.fallback, pannier.fsync,"
+        " pannier.gc_grace, pannier.jobs, pannier.remote.<name>.<option>, pannier.undo_days"
+        == raised.value.hint
     )

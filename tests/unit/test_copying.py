@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import random
 import stat
 from array import array
 from pathlib import Path
 
 import pytest
 
+from pannier.disk import continuing
 from pannier.disk.copying import (
     BIG,
     OBJECT_MODE,
@@ -166,3 +168,33 @@ def test_an_object_is_read_only_whatever_the_umask(tmp_path: Path) -> None:
         os.umask(before)
 
     assert 0o444 == stat.S_IMODE(os.stat(tmp_path / "t").st_mode)
+
+
+@pytest.mark.parametrize("damaged_at", [None, 3 << 20, 0])
+def test_a_copy_goes_on_behind_what_is_the_same(tmp_path: Path, damaged_at: int | None) -> None:
+    data = random.Random(1).randbytes((9 << 20) + 5)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(data)
+    there = bytearray(data[: (5 << 20) + 7])
+    if damaged_at is not None:
+        there[damaged_at] ^= 1
+    target.write_bytes(there)
+    written: list[int] = []
+
+    copied = continuing.copy_on(str(source), str(target), md5(data), 0o444, written.append)
+
+    assert (md5(data), len(data), 0, "") == copied
+    assert data == target.read_bytes()
+    kept = len(there) if damaged_at is None else damaged_at
+    assert len(data) - kept == sum(written)
+
+
+def test_a_continued_copy_with_another_digest_leaves_no_file(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"changed since")
+    target.write_bytes(b"ch")
+
+    copied = continuing.copy_on(str(source), str(target), "0" * 32, 0o444, lambda count: None)
+
+    assert "0" * 32 != copied[0]
+    assert not target.exists()

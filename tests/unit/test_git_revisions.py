@@ -257,3 +257,18 @@ def make_tree(top: Path, rows: list[str]) -> str:
     (top.parent / "rows").write_text("".join(row + "\n" for row in rows))
     done = git("-c", f"alias.m=!git mktree < '{top.parent / 'rows'}'", "m", cwd=top)
     return done.stdout.strip()
+
+
+def test_many_revisions_are_resolved_as_one_by_one(repo: GitRepo, top: Path) -> None:
+    shas = [commit(top, f=str(number)) for number in range(3)]
+    git("tag", "-am", "x", "v1", shas[0], cwd=top)
+    git("branch", "b/x", shas[1], cwd=top)
+    names = ["HEAD", "v1", "b/x", shas[1], shas[0][:10], "HEAD~2", "HEAD@{0}"]
+
+    assert repo.resolve_all(names) == [repo.resolve(name) for name in names]
+    assert repo.resolve_all([]) == []
+    blob = git("rev-parse", "HEAD:f", cwd=top).stdout.strip()
+    for bad in ("nope", "a b", "v1\ncontents HEAD", "-x", "", "v1\0", blob):
+        with pytest.raises(GitError, match="unknown Git revision"):
+            repo.resolve_all(["HEAD", bad])
+    assert repo.resolve_all(["HEAD"]) == [shas[2]]

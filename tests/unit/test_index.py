@@ -94,6 +94,28 @@ def test_a_cut_or_broken_pointer_is_an_error_and_never_nothing(project: Project,
         load_index(project)
 
 
+@pytest.mark.parametrize("name", ["a.dvc", "dvc.yaml", "dvc.lock"])
+@pytest.mark.parametrize("kind", ["a link to nothing", "a pipe"])
+def test_what_cannot_say_what_it_tracks_is_an_error_and_never_nothing(
+    project: Project, kind: str, name: str
+) -> None:
+    write_files(Path(project.root), {"s/dvc.yaml": "stages: {}\n"})
+    path = f"{project.root}/s/{name}"
+    if name == "dvc.yaml":
+        os.unlink(path)
+    os.mkfifo(path) if kind == "a pipe" else os.symlink("../elsewhere", path)
+
+    with pytest.raises(InvalidFile, match=name):
+        load_index(project)
+
+
+def test_a_folder_with_the_name_of_a_pointer_is_a_folder(project: Project) -> None:
+    write_files(Path(project.root), {"s.dvc/a.dvc": pointer("x"), "dvc.lock/b.dvc": pointer("y")})
+    os.symlink("s.dvc", f"{project.root}/linked.dvc")
+
+    assert ["dvc.lock/b.dvc", "s.dvc/a.dvc"] == sorted(found(project))
+
+
 def test_what_is_not_there_has_no_stages(project: Project) -> None:
     assert [] == parse_stage_file(project, lambda path: None, "x.dvc")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -154,12 +155,25 @@ def test_presence_changes_whenever_an_object_comes_or_goes(store: Store) -> None
     assert seen[-1] == store.presence()
 
 
-def test_presence_says_nothing_about_a_store_that_changed_just_now(store: Store) -> None:
+def test_presence_lasts_once_the_clock_has_passed_the_last_change(store: Store) -> None:
     put(store, b"1")
-    newest = max(os.stat(store.folder(md5(b"1"))).st_ctime_ns, 0)
+    os.makedirs(f"{store.root}/tmp", exist_ok=True)
 
-    assert b"" == store.presence(newest - 1)
-    assert b"" != store.presence(newest)
+    assert store.presence() == store.presence(lasting=True, ticks=10)
+
+
+@pytest.mark.parametrize("scratch", ["tmp", "nowhere"])
+def test_a_store_that_changed_in_the_future_has_no_presence_that_lasts(
+    store: Store, scratch: str
+) -> None:
+    """The clock was set back, or is another machine's; it is asked by a file in tmp, if it may."""
+    put(store, b"1")
+    os.makedirs(f"{store.root}/{scratch}")
+    later = time.time() + 3600
+    os.utime(store.folder(md5(b"1")), (later, later))
+
+    assert b"" == store.presence(lasting=True)
+    assert b"" != store.presence()
 
 
 def test_bytes_that_are_put_are_an_object_with_no_traces_of_the_way(store: Store) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pannier.formats import oplog
 from pannier.formats.oplog import FileChange, HooksChange, OutputChange, Row, UnknownChange
+from pannier.formats.oplog_reading import parse_entry
 
 HEAD = oplog.head_line(1.5, ["add", "data"], None)
 NOW = hashlib.md5(b"now", usedforsecurity=False).hexdigest()
@@ -51,7 +52,7 @@ def line_of(change: oplog.Change) -> bytes:
 def test_an_entry_is_read_as_it_was_written(changes: list[oplog.Change]) -> None:
     text = HEAD + b"".join(map(line_of, changes)) + oplog.end_line("done")
 
-    entry = oplog.parse_entry(text, 7)
+    entry = parse_entry(text, 7)
 
     assert entry == oplog.Entry(7, 1.5, ("add", "data"), None, tuple(changes), "done")
 
@@ -67,7 +68,7 @@ def test_of_an_entry_that_was_cut_short_the_whole_lines_count(
     text = b"".join([HEAD, *map(line_of, changes), oplog.end_line("done")])
     left = text[: int(len(text) * part)]
 
-    entry = oplog.parse_entry(left, 1)
+    entry = parse_entry(left, 1)
 
     whole = left.count(b"\n")
     assert (entry is None) == (whole == 0)
@@ -80,7 +81,7 @@ def test_later_changes_of_a_file_are_one_change_with_what_was_first() -> None:
     text += oplog.hooks_line(HooksChange(("pre-push",), True))
     text += oplog.file_again_line("x.dvc", OTHER) + oplog.file_again_line("x.dvc", None)
 
-    entry = oplog.parse_entry(text, 1)
+    entry = parse_entry(text, 1)
 
     assert entry is not None
     assert FileChange("x.dvc", b"was", 0o644, (NOW, OTHER, None)) == entry.changes[0]
@@ -88,7 +89,7 @@ def test_later_changes_of_a_file_are_one_change_with_what_was_first() -> None:
 
 
 def test_a_line_of_a_kind_that_is_not_known_is_told_apart() -> None:
-    entry = oplog.parse_entry(HEAD + b'{"moon":"3"}\n', 1)
+    entry = parse_entry(HEAD + b'{"moon":"3"}\n', 1)
 
     assert entry is not None
     assert (UnknownChange("moon"),) == entry.changes
@@ -147,7 +148,7 @@ def test_no_other_file_is_metadata(path: str) -> None:
     ids=range(15),
 )
 def test_nothing_is_believed_from_a_line_that_breaks_the_rules_on(line: bytes) -> None:
-    entry = oplog.parse_entry(HEAD + line + b"\n" + oplog.hooks_line(HooksChange((), True)), 1)
+    entry = parse_entry(HEAD + line + b"\n" + oplog.hooks_line(HooksChange((), True)), 1)
 
     assert entry is not None
     assert () == entry.changes

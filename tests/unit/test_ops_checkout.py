@@ -154,6 +154,26 @@ def test_what_is_nowhere_is_no_failure_when_that_is_allowed(root: Path) -> None:
     assert [] == report.failed
 
 
+@pytest.mark.parametrize("many", [1, 300])
+def test_what_was_missing_comes_with_the_next_checkout(tmp_path: Path, many: int) -> None:
+    root = tmp_path / "p"
+    project = open_new(root)
+    write_files(root, {"d/a": "1", **{f"d/{number}": f"no. {number}" for number in range(many)}})
+    add(project, ["d"], AddOptions(), Told())
+    lost = Path(project.store.path("c4ca4238a0b923820dcc509a6f75849b"))
+    lost.rename(tmp_path / "elsewhere")
+    shutil.rmtree(root / "d")
+    options = CheckoutOptions()
+
+    assert ["d"] == checkout(project, [], options, lambda question: False, Told()).failed
+    assert many == len(files_below(root / "d"))
+    (tmp_path / "elsewhere").rename(lost)
+    report = checkout(project, [], options, lambda question: False, Told())
+
+    assert (["d/"], 1, []) == (report.modified, report.files_added, report.failed)
+    assert b"1" == (root / "d/a").read_bytes()
+
+
 def test_an_incomplete_checkout_takes_nothing_away(root: Path) -> None:
     project = reopened(root)
     os.unlink(project.store.path("c4ca4238a0b923820dcc509a6f75849b"))

@@ -9,7 +9,7 @@ import pytest
 
 from pannier.core.errors import CommitDeclined, OutputMissing
 from pannier.ops.add import AddOptions, add
-from pannier.ops.commit import CommitOptions, CommitReport, commit
+from pannier.ops.commit import CommitOptions, commit
 from pannier.ops.status import StatusOptions, status
 from tests.support.opened import Told, open_new, reopened, write_files
 
@@ -40,8 +40,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "p"
 
 
-def run(root: Path, *targets: str, answer: bool = True, **options: bool) -> CommitReport:
-    return commit(reopened(root), targets, CommitOptions(**options), lambda _: answer, Told())
+def run(root: Path, *targets: str, answer: bool = True, **options: bool) -> list[str]:
+    """The paths that changed."""
+    wanted = CommitOptions(**options)
+    return [path for path, _ in commit(reopened(root), targets, wanted, lambda _: answer, Told())]
 
 
 def changes(root: Path) -> dict[str, list[object]]:
@@ -51,19 +53,19 @@ def changes(root: Path) -> dict[str, list[object]]:
 def test_nothing_changed_is_nothing_written(root: Path) -> None:
     asked: list[str] = []
 
-    report = commit(
+    written = commit(
         reopened(root), [], CommitOptions(), lambda text: bool(asked.append(text)), Told()
     )
 
-    assert ([], []) == (report.written, asked)
+    assert ([], []) == (list(written), asked)
 
 
 def test_a_change_is_asked_about_and_then_recorded_and_stored(root: Path) -> None:
     write_files(root, {"f": "new"})
 
-    report = run(root, "f.dvc")
+    written = run(root, "f.dvc")
 
-    assert ["f.dvc"] == report.written
+    assert ["f.dvc"] == written
     assert {} == changes(root)
     assert b"new" == reopened(root).store.read("22af645d1859cb5ca6da0c484f1f37ea")
 
@@ -80,16 +82,16 @@ def test_what_the_user_declines_stays_as_recorded(root: Path) -> None:
 def test_force_asks_nothing(root: Path) -> None:
     write_files(root, {"f": "new"})
 
-    assert ["f.dvc"] == run(root, "f.dvc", answer=False, force=True).written
+    assert ["f.dvc"] == run(root, "f.dvc", answer=False, force=True)
 
 
 def test_data_that_is_not_in_the_cache_is_put_back_there(root: Path) -> None:
     store = reopened(root).store
     os.unlink(store.path("1cb251ec0d568de6a929b520c4aed8d1"))
 
-    report = run(root, "f.dvc")
+    written = run(root, "f.dvc")
 
-    assert [] == report.written
+    assert [] == written
     assert b"text" == reopened(root).store.read("1cb251ec0d568de6a929b520c4aed8d1")
 
 
@@ -104,9 +106,9 @@ def test_data_that_is_gone_cannot_be_recorded(root: Path, target: str) -> None:
 def test_a_stage_is_recorded_in_the_lock_file(root: Path) -> None:
     write_files(root, {"dvc.yaml": PIPELINE})
 
-    report = run(root, "train")
+    written = run(root, "train")
 
-    assert ["dvc.lock"] == report.written
+    assert ["dvc.lock"] == written
     assert {} == changes(root)
     text = (root / "dvc.lock").read_text()
     assert "lr: 1" in text

@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
         {"f": "text", "d/a": "1", "model": "m", "params.yaml": "lr: 1\n", "dvc.yaml": PIPELINE},
     )
     add(project, ["f", "d"], AddOptions(), Told())
-    commit(project, ["train"], CommitOptions(force=True), lambda _: True, Told())
+    list(commit(project, ["train"], CommitOptions(force=True), lambda _: True, Told()))
     project.close()
     return tmp_path / "p"
 
@@ -78,10 +78,10 @@ def test_what_is_not_in_the_cache_is_said_to_be_so(root: Path, lost: str) -> Non
     assert {"d.dvc": [{"changed outs": {"d": "not in cache"}}]} == changes(root)
 
 
-def test_an_output_without_a_digest_is_new(root: Path) -> None:
+def test_an_output_without_a_digest_is_modified(root: Path) -> None:
     write_files(root, {"x": "x", "x.dvc": "outs:\n- path: x\n  hash: md5\n"})
 
-    assert {"x.dvc": [{"changed outs": {"x": "new"}}]} == changes(root, "x.dvc")
+    assert {"x.dvc": [{"changed outs": {"x": "modified"}}]} == changes(root, "x.dvc")
 
 
 def test_a_changed_parameter_and_command_are_told(root: Path) -> None:

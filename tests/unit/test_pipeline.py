@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from pannier.core.errors import InvalidFile
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
-from pannier.formats import pipeline
+from pannier.formats import pipeline, yamlio
 from pannier.formats.pipeline import Pipeline, PipelineOptions
 from pannier.formats.template import Unresolved
+from tests.compat.pipelines import CASES, case_files
 
 NAMES = st.text(st.sampled_from("abcxyz019_- é"), min_size=1, max_size=6).filter(
     lambda name: name == name.strip()
@@ -218,6 +219,20 @@ def test_values_from_outside_of_the_project_are_told() -> None:
     assert ("'dvc.yaml' takes values from '../v.yaml', outside of the project",) == parsed.warnings
 
 
+@pytest.mark.parametrize("value", ["a; touch P", "a$(touch P)", "a`touch P`", "a|b", "a\nb", "a>b"])
+def test_a_text_in_a_command_that_is_more_than_words_is_told(value: str) -> None:
+    """S8: it is pasted as it is, as DVC does. Mappings are quoted; all else is no command line."""
+    files = {"params.yaml": json.dumps({"x": value, "good": "a b's *", "m": {"k": value}}).encode()}
+    stages = "{cmd: 'run ${x}'}", "{cmd: 'run ${good} ${m}', desc: '${x}'}", "{cmd: '${x}'}"
+    text = "stages:\n" + "".join(f"  s{n}: {one}\n" for n, one in enumerate(stages))
+
+    parsed = pipeline.parse(text.encode(), "dvc.yaml", files.get, PipelineOptions())
+
+    told = "'stages.s0.cmd' of 'dvc.yaml' takes in a text from '${x}'"
+    assert f"run {value}" == parsed.stages[0].cmd
+    assert [told] == [warning.partition(" that the shell")[0] for warning in parsed.warnings]
+
+
 @pytest.mark.parametrize("text", ["", "# comment\n", "---\n", "null\n"])
 def test_an_empty_file_is_an_error(text: str) -> None:
     with pytest.raises(InvalidFile, match="it is empty"):
@@ -335,3 +350,28 @@ def test_each_parameter_file_is_read_once() -> None:
     pipeline.parse(text.encode(), "dvc.yaml", read, PipelineOptions())
 
     assert ["params.yaml", "v.yaml"] == asked
+
+
+def test_a_document_can_be_read_once_for_many_revisions() -> None:
+    """Reading a pipeline changes nothing of the document, nor does what was read of it before."""
+
+    def read(document: Any, data: bytes, files: dict[str, bytes]) -> str:
+        try:
+            options = PipelineOptions()
+            return repr(pipeline.parse_document(document, data, "dvc.yaml", files.get, options))
+        except InvalidFile as error:
+            return error.message
+
+    for name in CASES:
+        files = {path: text.encode() for path, text in case_files(name).items()}
+        data = files.get("dvc.yaml", b"")
+        try:
+            document, again = yamlio.load(data, "dvc.yaml"), yamlio.load(data, "dvc.yaml")
+        except InvalidFile:
+            continue
+        expected = read(again, data, files)
+
+        read(document, data, {})
+
+        assert expected == read(document, data, files), name
+        assert repr(yamlio.load(data, "dvc.yaml")) == repr(document), name

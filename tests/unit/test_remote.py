@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pannier.core.digest import LEGACY, MD5
-from pannier.core.errors import CorruptObject, NotThere, Unreachable
+from pannier.core.errors import AccessDenied, CorruptObject, NotThere, Unreachable
 from pannier.core.events import Silent
 from pannier.store import schemes
 from pannier.store.remote import Remote
@@ -112,10 +112,25 @@ def test_what_is_no_object_is_not_found(remote: Remote, place: Place) -> None:
 
 
 def test_a_request_that_fails_is_no_silence(remote: Remote, place: Place) -> None:
-    place.faults["stat", Remote.key(MD5, A)] = [Unreachable("no")]
+    place.faults["stat", Remote.key(MD5, A)] = [Unreachable("no")] * 3
 
     with pytest.raises(Unreachable):
         remote.present(MD5, [A, B], 2, Silent())
+
+
+def test_a_question_is_asked_again_when_the_place_was_busy(
+    remote: Remote, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pannier.store.remote._PAUSES_S", (0.0, 0.0))
+    plant(place, [A])
+    place.faults["stat", Remote.key(MD5, A)] = [Unreachable("no")] * 2
+    place.faults["list", "files/md5/aa/"] = [Unreachable("no")]
+    place.faults["stat", Remote.key(MD5, B)] = [AccessDenied("no")]
+
+    assert {A: 5} == remote.present(MD5, [A], 2, Silent())
+    assert {A: 5} == remote.listing(MD5, 2, Silent())
+    with pytest.raises(AccessDenied):
+        remote.present(MD5, [B], 2, Silent())
 
 
 def test_a_manifest_is_verified_when_it_is_read(remote: Remote, place: Place) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pannier.core.errors import ConfigError, UnsupportedScheme
+from pannier.core.errors import ConfigError
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport, scheme_of
 
@@ -28,18 +28,6 @@ from pannier.store.schemes import open_transport, scheme_of
 )
 def test_a_url_says_its_kind(url: str, scheme: str) -> None:
     assert scheme == scheme_of(url)
-
-
-@pytest.mark.parametrize(
-    "scheme",
-    "hdfs webhdfs gdrive".split(),
-)
-def test_a_kind_that_is_not_there_yet_is_one_sentence(scheme: str) -> None:
-    with pytest.raises(UnsupportedScheme) as caught:
-        open_transport(RemoteConfig("far", f"{scheme}://user:password@host/x"))
-
-    assert f"'{scheme}://' are not supported yet" in str(caught.value)
-    assert "password" not in str(caught.value)
 
 
 def test_a_kind_that_nobody_knows_is_refused_in_dvcs_words() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,28 +15,15 @@ from pannier.core.digest import LEGACY, MD5
 from pannier.core.errors import AccessDenied, CorruptObject, TransportError, Unreachable
 from pannier.core.events import Silent
 from pannier.core.plan import TransferPlan
-from pannier.store import schemes, transfer
+from pannier.store import transfer
 from pannier.store.objects import Store
 from pannier.store.pace import Pace
 from pannier.store.remote import Remote
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.statcache import StatCache
-from tests.support import memory_transport
-from tests.support.memory_transport import Place, place_of
+from pannier.store.transport import Result
+from tests.support.memory_transport import Place
 from tests.support.opened import make_read_only_file
-
-
-@pytest.fixture
-def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setitem(schemes._TRANSPORTS, memory_transport.SCHEME, memory_transport.WHERE)
-    # The pauses between tries are long enough to be felt; how long is not what is tested here.
-    monkeypatch.setattr(transfer, "_FIRST_PAUSE_S", 0.001)
-    return f"memory:/{tmp_path}"
-
-
-@pytest.fixture
-def place(url: str) -> Place:
-    return place_of(url)
 
 
 @pytest.fixture
@@ -166,6 +155,54 @@ def test_a_server_that_is_gone_is_not_asked_for_every_object(
     assert set(names) == set(report.failed)
     assert {"gone"} == {str(error) for error in report.failed.values()}
     assert len(uploads(place)) <= 150
+
+
+def test_a_server_that_is_gone_is_asked_for_nothing_of_what_comes_after(
+    store: Store, remote: Remote, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_UPLOAD_FILES", 50)
+    names = [put(store, b"%d" % number) for number in range(120)]
+    for name in names[50:]:
+        place.faults["upload", Remote.key(MD5, name)] = [Unreachable("gone")] * 99
+
+    report = push(store, remote, TransferPlan(names, {}, []))
+
+    assert (50, set(names[50:])) == (report.done, set(report.failed))
+    assert not set(uploads(place)) & set(names[100:])
+
+
+def test_a_server_that_is_gone_is_asked_for_nothing_of_the_next_group(
+    store: Store, remote: Remote, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_GROUP_FILES", 50)
+    names = [plant(place, b"%d" % number) for number in range(120)]
+    for name in names[50:]:
+        place.faults["download", Remote.key(MD5, name)] = [Unreachable("gone")] * 99
+
+    report = fetch(store, remote, names)
+
+    assert (50, set(names[50:])) == (report.done, set(report.failed))
+    asked = {key.replace("/", "")[8:] for kind, key in place.log if kind == "download"}
+    assert not asked & set(names[100:])
+
+
+def test_uploads_are_got_ready_so_many_at_a_time(
+    store: Store, remote: Remote, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_UPLOAD_FILES", 3)
+    names = [put(store, b"%d" % number) for number in range(8)]
+    counts: list[int] = []
+    send = remote.transport.upload_many
+
+    def counted(items: list[tuple[str, str, str]], *rest: Any) -> Iterator[Result]:
+        counts.append(len(items))
+        return send(items, *rest)
+
+    monkeypatch.setattr(remote.transport, "upload_many", counted)
+
+    report = push(store, remote, TransferPlan(names, {}, []))
+
+    assert (8, [3, 3, 2]) == (report.done, counts)
 
 
 def test_a_server_that_comes_back_gets_everything(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 
 from pannier.store.transports.threads import Stopped, Team, interruptibly
+from tests.unit.test_proc import until
 
 
 def test_every_item_has_a_result() -> None:
@@ -110,20 +114,20 @@ def test_closing_tells_work_under_way_to_stop() -> None:
 
 
 def test_no_thread_is_left() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     list(Team(lambda n: n, 8).map(range(50)))
 
-    assert before == threading.active_count()
+    assert before.issuperset(threading.enumerate())
 
 
 def test_a_single_item_needs_a_single_thread() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     seen: list[int] = []
 
-    list(Team(lambda _: seen.append(threading.active_count()), 8).map([0]))
+    list(Team(lambda _: seen.append(len({*threading.enumerate()} - before)), 8).map([0]))
 
-    assert [before + 1] == seen
+    assert [1] == seen
 
 
 def test_an_interruptible_call_runs_beside_the_main_thread_only_there() -> None:
@@ -139,6 +143,24 @@ def test_an_interruptible_call_runs_beside_the_main_thread_only_there() -> None:
     thread.join()
 
     assert [True] == found
+
+
+def test_an_interrupt_that_another_thread_gets_ends_the_call() -> None:
+    """As the kernel may choose, or when it comes just before the main thread begins to wait."""
+    gate = threading.Event()
+    stat = Path(f"/proc/self/task/{threading.get_native_id()}/stat")
+
+    def work() -> None:
+        until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "S")
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        gate.wait(20)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interruptibly(work)
+    gate.set()
+
+    assert time.monotonic() - began < 15
 
 
 def test_an_interruptible_call_raises_what_the_work_raises() -> None:

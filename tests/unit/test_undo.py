@@ -399,7 +399,7 @@ def test_a_command_that_changes_nothing_leaves_no_entry(inside: Inside, command:
 
 
 def test_secrets_are_masked_in_the_log(inside: Inside) -> None:
-    inside.dvc("remote", "add", "-q", "near", "ssh://me:hidden-word@host/x")
+    inside.dvc("remote", "add", "-qf", "near", "ssh://me:hidden-word@host/x")
     inside.dvc("remote", "modify", "--local", "near", "password", "secret-word")
 
     said = inside.dvc("op", "log").stdout + json.dumps(entries(inside))

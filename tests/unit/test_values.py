@@ -178,3 +178,17 @@ def test_numbers_compare_by_value_and_mappings_without_order() -> None:
 
 def test_a_value_that_is_no_number_is_never_the_same() -> None:
     assert {"n": "modified"} == values.diff_params({"n": math.nan}, {"n": float("nan")}, ["n"])
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("p.json", b"[" * 100 + b"]" * 100),
+        ("p.json", b'{"a":' * 100 + b"1" + b"}" * 100),
+        ("p.toml", b".".join([b"a"] * 100) + b" = 1"),
+        ("p.yaml", b"[" * 100 + b"]" * 100),
+    ],
+)
+def test_no_file_is_nested_deeper_than_what_reads_its_values_can_go(path: str, data: bytes) -> None:
+    with pytest.raises(InvalidFile, match="nested deeper than"):
+        values.load_any(data, path)

@@ -12,6 +12,7 @@ import importlib
 TYPE_CHECKING = False  # typing's own would take longer to import than all the rest
 if TYPE_CHECKING:
     from pannier.api.artifacts import artifacts_show as artifacts_show
+    from pannier.api.datasets import get_dataset as get_dataset
     from pannier.api.files import get_url as get_url
     from pannier.api.files import open as open
     from pannier.api.files import read as read
@@ -28,6 +29,7 @@ _HOME = {
     "all_commits": "revisions",
     "all_tags": "revisions",
     "artifacts_show": "artifacts",
+    "get_dataset": "datasets",
     "get_url": "files",
     "metrics_show": "values",
     "open": "files",

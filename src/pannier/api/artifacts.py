@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
-
 from pannier.api.opening import SILENT, open_view
-from pannier.core.errors import GitError
-from pannier.core.reading_errors import ArtifactNotFound
-from pannier.git.repo import GitRepo
-from pannier.project.declared import declared
-
-_TAG = re.compile(
-    r"(?P<name>[^@#!]+)(?:@(?P<version>[^#@!]+)|#(?P<stage>[^#@!]+)#(?P<count>\d+))(?P<off>!)?\Z"
-)
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?\Z")
+from pannier.project.artifacts import find_artifact
 
 
 def artifacts_show(
@@ -25,75 +14,11 @@ def artifacts_show(
 ) -> dict[str, str]:
     """Where an artifact is: {"rev": full name of a commit, "path": from the project's root}.
 
-    name: as in `artifacts` of the root's `dvc.yaml`, or `folder:name` for that of a folder.
-    Versions are tags `name@v1.2.3`, stages of a model registry tags `name#prod#4`; without either
-    it is the highest version. repo: a folder or URL, None for the project around.
+    name, version, stage: see `find_artifact`. repo: a folder or URL, None for the project around.
 
     Raises ArtifactNotFound, ValueError for both version and stage, GitError, SourceError.
     """
     if version and stage:
         raise ValueError("Artifact version and stage are mutually exclusive.")
-    folder, colon, inner = name.rpartition(":")
-    shown = f"{name} @ {version or stage}" if version or stage else name
-    if colon and not folder:
-        raise ArtifactNotFound(shown)
-    view = open_view(repo)
-    try:
-        git = view.source.git or GitRepo.find(view.source.root)
-        if git is None:
-            raise GitError(f"{view.source.root} is not a git repository")
-        sha = _commit(git, f"{folder}={inner}" if folder else inner, version, stage)
-        git.close()
-    finally:
-        view.close()
-    if sha is None:
-        raise ArtifactNotFound(shown)
-    view = open_view(repo, sha)
-    try:
-        for one in declared(view.root_place(), SILENT):
-            if one.folder == folder and inner in one.pipeline.artifacts:
-                path = one.pipeline.artifacts[inner].get("path")
-                if path is not None:
-                    return {"rev": sha, "path": posixpath.join(folder, path)}
-    finally:
-        view.close()
-    raise ArtifactNotFound(shown)
-
-
-def _commit(git: GitRepo, tagged: str, version: str | None, stage: str | None) -> str | None:
-    versions: dict[str, str] = {}
-    stages: dict[int, tuple[str, bool]] = {}
-    gone: set[str] = set()
-    for tag, sha in git.tags():
-        found = _TAG.match(tag)
-        if found is None or found["name"] != tagged:
-            continue
-        if found["version"]:
-            if found["off"]:
-                gone.add(found["version"])
-            else:
-                versions[found["version"]] = sha
-        elif found["stage"] == stage:
-            stages[int(found["count"])] = sha, bool(found["off"])
-    if stage:
-        ended = {sha for sha, is_off in stages.values() if is_off}
-        live = [count for count, (sha, is_off) in stages.items() if not is_off and sha not in ended]
-        return stages[max(live)][0] if live else None
-    live_versions = [one for one in versions if one not in gone]
-    if version:
-        return versions.get(version) if version in live_versions else None
-    return versions[max(live_versions, key=_order)] if live_versions else None
-
-
-def _order(version: str) -> tuple[object, ...]:
-    """Sorts as semantic versions do; what is none comes first."""
-    found = _VERSION.match(version)
-    if found is None:
-        return (0,)
-    major, minor, patch = (int(found[group]) for group in (1, 2, 3))
-    before = found[4]
-    parts = [
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
-        for part in (before.split(".") if before else ())
-    ]
-    return (1, major, minor, patch, before is None, parts)
+    sha, path = find_artifact(lambda rev: open_view(repo, rev), name, version, stage, SILENT)
+    return {"rev": sha, "path": path}

@@ -5,6 +5,7 @@ In DVC they live in `dvc.exceptions`, `dvc.scm` and `dvc.config`.
 
 from __future__ import annotations
 
+from pannier.core.datasets import DatasetNotFound
 from pannier.core.errors import (
     ConfigError,
     GitError,
@@ -26,6 +27,7 @@ __all__ = [
     "ArtifactNotFoundError",
     "CloneError",
     "ConfigError",
+    "DatasetNotFoundError",
     "DvcException",
     "IsADirectoryError",
     "ListMissing",
@@ -41,6 +43,7 @@ __all__ = [
 
 DvcException = PannierError
 ArtifactNotFoundError = ArtifactNotFound
+DatasetNotFoundError = DatasetNotFound
 IsADirectoryError = IsDirectory
 NotDvcRepoError = NotInProject
 OutputNotFoundError = OutputNotFound

@@ -13,8 +13,7 @@ from pannier.api.opening import Config, open_view
 from pannier.core.reading_errors import IsDirectory, OutputNotFound, PathMissing
 from pannier.core.typed import Any
 from pannier.project.reading import View
-from pannier.store.remote import Remote
-from pannier.store.schemes import LOCAL, scheme_of
+from pannier.project.version_keys import url_at
 
 
 def open(
@@ -72,7 +71,8 @@ def get_url(
 ) -> str:
     """Where the remote keeps, or would keep, the data of a file or directory that DVC tracks.
 
-    Of a directory it is its list of files, `....dir`. Arguments as for `open`. The remote is not
+    Of a directory it is its list of files, `....dir`, or where a remote keeps cloud versions the
+    place of its files. Arguments as for `open`. The remote is not
     asked whether it is there. Raises OutputNotFound, NoRemote, UnknownRemote, ListMissing.
     """
     view = open_view(repo, rev, config=config, remote=remote, remote_config=remote_config)
@@ -80,10 +80,7 @@ def get_url(
         item = None if os.path.isabs(path) else view.locate(view.key(path))
         if item is None:
             raise OutputNotFound(path)
-        url = item.project.settings.remote(item.remote).url
-        if scheme_of(url) == LOCAL:
-            url = url.removeprefix("file://")
-        return f"{url.rstrip('/')}/{Remote.key(item.algorithm, item.hex)}"
+        return url_at(item.project.settings.remote(item.remote), item)
     finally:
         view.close()
 

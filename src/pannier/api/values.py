@@ -5,18 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pannier.api.opening import SILENT, Config, open_view
 from pannier.core.reading_errors import PathMissing
 from pannier.core.typed import Any
-from pannier.formats.values import load_any, load_params, select
+from pannier.formats.values import load_any, load_params, metrics_of, picked
 from pannier.formats.variables import DEFAULT_FILE
-from pannier.project.declared import Declared, declared, stages_named
-from pannier.project.index import is_stage_file
+from pannier.project.declared import (
+    Declared,
+    WantedParams,
+    declared,
+    is_of_dvc,
+    stages_named,
+)
 from pannier.project.reading import View
-
-_SCALARS = (str, int, float)
 
 
 def params_show(
@@ -39,7 +42,7 @@ def params_show(
     """
     view = open_view(repo, rev, config=config)
     try:
-        wanted = _Wanted()
+        wanted = WantedParams()
         for path in _files(view, targets):
             wanted.whole(path)
         if stages is not None or not targets:
@@ -71,51 +74,25 @@ def metrics_show(
         if not targets:
             for one in _declared(view):
                 paths += [path for each in one.metrics() for path in _files(view, ["/" + each])]
-        found = {path: _metrics(load_any(_read(view, path), path)) for path in paths}
+        found = {path: metrics_of(load_any(_read(view, path), path)) for path in paths}
         return _merged(view, found)
     finally:
         view.close()
 
 
-class _Wanted:
-    """File -> names of its parameters, none for the whole file."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, list[str]] = {}
-
-    def whole(self, path: str) -> None:
-        self.names[path] = []
-
-    def some(self, path: str, names: Sequence[str]) -> None:
-        if not names:
-            self.whole(path)
-        elif self.names.get(path) != []:
-            known = self.names.setdefault(path, [])
-            known += [name for name in names if name not in known]
-
-
 def _add_declared(
-    view: View, wanted: _Wanted, stages: str | Iterable[str] | None, deps: bool
+    view: View, wanted: WantedParams, stages: str | Iterable[str] | None, deps: bool
 ) -> None:
     pipelines = _declared(view)
     if stages is not None:
         names = [stages] if isinstance(stages, str) else list(stages)
-        chosen = stages_named(pipelines, names, view.source.cwd)
-    else:
-        chosen = [stage for one in pipelines for stage in one.pipeline.stages]
-        if not deps:
-            node = view.look(DEFAULT_FILE)
-            if node is not None and not node.is_dir:
-                wanted.whole(DEFAULT_FILE)
-    for stage in chosen:
-        for item in stage.params:
-            wanted.some(stage.path_of(item), item.wanted)
-    if stages is None:
-        for path in [path for one in pipelines for path in one.params() if not deps]:
-            wanted.whole(path)
-        for one in pipelines:
-            for path, name in one.references:
-                wanted.some(path, [name])
+        wanted.stages(stages_named(pipelines, names, view.source.cwd))
+        return
+    if not deps:
+        node = view.look(DEFAULT_FILE)
+        if node is not None and not node.is_dir:
+            wanted.whole(DEFAULT_FILE)
+    wanted.pipelines(pipelines, deps=deps)
 
 
 def _declared(view: View) -> list[Declared]:
@@ -135,15 +112,10 @@ def _files(view: View, targets: Iterable[str]) -> list[str]:
             node = pending.pop()
             if node.is_dir:
                 inner = sorted(view.children(node.path), key=lambda child: child.path)
-                pending += reversed([child for child in inner if not _is_of_dvc(child.path)])
+                pending += reversed([child for child in inner if not is_of_dvc(child.path)])
             else:
                 found.append(node.path)
     return found
-
-
-def _is_of_dvc(path: str) -> bool:
-    name = posixpath.basename(path)
-    return is_stage_file(name) or name in ("dvc.lock", ".dvcignore", ".gitignore")
 
 
 def _read(view: View, path: str) -> bytes:
@@ -157,36 +129,7 @@ def _read(view: View, path: str) -> bytes:
 
 def _params(view: View, path: str, names: list[str]) -> dict[str, Any]:
     values = load_params(_read(view, path), path)
-    if not names:
-        return values
-    found, _ = select(values, names)
-    picked = _picked(values, [tuple(name.split(".")) for name in found])
-    return picked if isinstance(picked, dict) else {}
-
-
-def _picked(value: Any, paths: list[tuple[str, ...]]) -> Any:
-    """The part of a value that paths lead to; what was before it in a list is None."""
-    if () in paths:
-        return value
-    groups: dict[str, list[tuple[str, ...]]] = {}
-    for first, *rest in paths:
-        groups.setdefault(first, []).append(tuple(rest))
-    if isinstance(value, list):
-        places = {int(first) % len(value): rest for first, rest in groups.items()}
-        return [
-            _picked(value[at], places[at]) if at in places else None
-            for at in range(max(places) + 1)
-        ]
-    keys = {str(key): key for key in value}
-    return {first: _picked(value[keys[first]], rest) for first, rest in groups.items()}
-
-
-def _metrics(value: Any) -> Any:
-    """What counts as a metric in a value; None for what does not."""
-    if isinstance(value, dict):
-        kept = {key: _metrics(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item is not None and item != {}}
-    return value if isinstance(value, _SCALARS) else None
+    return picked(values, names) if names else values
 
 
 def _merged(view: View, found: dict[str, Any]) -> dict[str, Any]:

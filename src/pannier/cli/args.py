@@ -34,6 +34,8 @@ _HIDDEN_FLAGS = (
 class BadCommandLine(Exception):
     """A line that cannot be run. parser: the one that failed; its help is shown."""
 
+    hint: str | None = None
+
     def __init__(self, message: str, parser: Parser) -> None:
         super().__init__(message)
         self.message, self.parser = message, parser
@@ -109,7 +111,11 @@ def parse(argv: Sequence[str], program: str) -> Line:
     except BadCommandLine as bad:
         if bad.parser.prog != program:
             raise
-    return _parse(argv, program, None)  # the program's own help lists all commands
+    try:
+        return _parse(argv, program, None)  # the program's own help lists all commands
+    except BadCommandLine as bad:
+        bad.hint = _meant(bad.message, program)
+        raise
 
 
 def _parse(argv: Sequence[str], program: str, spoken: str | None) -> Line:
@@ -149,6 +155,15 @@ def _spoken_command(argv: Sequence[str]) -> str | None:
         if any(option.startswith(word) for option in _WITH_VALUE):
             next(words, None)
     return None
+
+
+def _meant(message: str, program: str) -> str | None:
+    """A hint with the command whose name is most like the one that argparse refused."""
+    from difflib import get_close_matches  # only a mistyped line needs it
+
+    refused = message.partition("invalid choice: '")[2].partition("'")[0]
+    shown = [name for name, command in table.NAMES.items() if not table.COMMANDS[command].hidden]
+    return next((f"'{program} {name}'" for name in get_close_matches(refused, shown, 1)), None)
 
 
 def _short_flags(word: str) -> str:

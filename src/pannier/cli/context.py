@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 
 from pannier.cli.ui import Ui
@@ -36,6 +37,10 @@ class Context:
         if self.opened is None:
             raise LookupError("this command's line in cli/table.py does not ask for a project")
         return self.opened
+
+    def shown(self, path: str) -> str:
+        """A root-relative path as it is typed from the current directory."""
+        return os.path.relpath(self.project.absolute(path), os.path.realpath(self.cwd))
 
     def confirm(self, question: str) -> bool:
         return self.ui.confirm(question)

@@ -19,9 +19,12 @@ from pannier.cli import args, table
 from pannier.cli.context import Context
 from pannier.cli.ui import OutputClosed, Ui
 from pannier.core.errors import ConfigError, Interrupted, NotInProject, PannierError
-from pannier.core.typed import Any, NoReturn
+from pannier.core.typed import TYPE_CHECKING, Any, NoReturn
 from pannier.disk import fsio, watch
 from pannier.formats.config_schema import SECRETS
+
+if TYPE_CHECKING:
+    from pannier.project.project import Project
 
 BROKEN_PIPE, INTERRUPTED, BAD_LINE, UNEXPECTED = 141, 252, 254, 255
 
@@ -86,7 +89,7 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
         return 0
     except args.BadCommandLine as bad:
         ui.write(bad.parser.format_help(), end="")
-        ui.error(bad.message)
+        ui.error(bad.message, bad.hint)
         return BAD_LINE
     ui.quiet, ui.verbose = line.quiet, line.verbose
     ui.mask.learn([*_typed_secrets(argv), *_secrets_around()])
@@ -100,6 +103,9 @@ def _run(argv: Sequence[str], program: str, ui: Ui) -> int:
     return _run_command(line, argv, program, ui)
 
 
+_SECRET_PARTS = ("passw", "pasw", "secret", "token", "api_key", "apikey", "private_key")
+
+
 def _typed_secrets(argv: Sequence[str]) -> list[str]:
     """What follows the name of a secret option, as in `remote modify x password ...`, also of one
     that is misspelled; and URLs with a password."""
@@ -111,7 +117,7 @@ def _typed_secrets(argv: Sequence[str]) -> list[str]:
 
 
 def _is_secret_option(word: str) -> bool:
-    return word in SECRETS or any(part in word for part in ("passw", "pasw", "secret", "token"))
+    return word in SECRETS or any(part in word for part in _SECRET_PARTS)
 
 
 def _secrets_around() -> list[str]:
@@ -124,7 +130,7 @@ def _run_command(line: args.Line, argv: Sequence[str], program: str, ui: Ui) -> 
     ctx = Context(ui, os.getcwd(), program, line.opts.wait_for_lock)
     try:
         if command.needs & table.PROJECT:
-            ctx.opened = table.open_project(ctx.cwd)
+            ctx.opened = _opened(command, ctx.cwd)
             ui.mask.learn(ctx.opened.settings.secret_values())
     except PannierError as error:
         return _told(error, ui)
@@ -146,6 +152,15 @@ def _run_command(line: args.Line, argv: Sequence[str], program: str, ui: Ui) -> 
             for warning in ctx.opened.settings.warnings:
                 ui.warn(warning)
             ctx.opened.close()
+
+
+def _opened(command: table.Command, cwd: str) -> Project:
+    try:
+        return table.open_project(cwd)
+    except NotInProject:
+        if not command.needs & table.ANYWHERE:
+            raise
+        return table.open_folder(cwd)
 
 
 @contextmanager
@@ -227,7 +242,8 @@ def _introduce(argv: Sequence[str], ui: Ui) -> None:
 def _signals() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind like Ctrl-C: locks free, temporary files gone.
 
-    A signal that our parent told us to ignore (nohup) stays ignored.
+    A signal that our parent told us to ignore (nohup) stays ignored; but not the end of our own
+    children, whose exit codes nobody could have then: what failed would pass for good.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -240,6 +256,8 @@ def _signals() -> Iterator[None]:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             before[number] = signal.signal(number, end)
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
     finally:
@@ -258,7 +276,12 @@ def _again_or(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
             hook(failure)
             return
         number = error.number if isinstance(error, _Ended) else signal.SIGINT
-        threading.Timer(0.002, os.kill, (os.getpid(), number)).start()
+        while True:
+            try:
+                threading.Timer(0.02, os.kill, (os.getpid(), number)).start()
+                return
+            except (_Ended, KeyboardInterrupt):
+                pass  # it came while the timer was being started: here it can't be raised, either
 
     return look
 

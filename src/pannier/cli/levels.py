@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Iterator
 
 from pannier.cli.context import Context, Options
@@ -9,7 +10,7 @@ from pannier.cli.masking import STARS
 from pannier.core.typed import Any
 from pannier.formats import config_schema as schema
 from pannier.project.config_files import REPO, dvc_dir_of
-from pannier.project.config_write import Place, is_secret
+from pannier.project.config_write import Place, is_for_all_to_read
 
 
 def place_of(ctx: Context, opts: Options) -> Place:
@@ -17,9 +18,18 @@ def place_of(ctx: Context, opts: Options) -> Place:
     return Place(opts.level or REPO, dvc_dir_of(ctx.cwd), ctx.cwd)
 
 
+def add_force(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        help="Write a secret although the file is committed.",
+    )
+
+
 def warn_of_secret(ctx: Context, place: Place, key: tuple[str, ...], value: str | None) -> None:
     """Says so when a secret now lies in the file that is committed."""
-    if place.level != REPO or not is_secret(key[-1], value):
+    if not is_for_all_to_read(place, key[-1], value):
         return
     name, option = ".".join(key), key[-1]
     if key[0] == "remote":

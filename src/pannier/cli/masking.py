@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pannier.core.hushed import hushed
 from pannier.core.pattern import pattern
 
 STARS = "***"
@@ -45,6 +46,7 @@ class Mask:
 
     def __init__(self) -> None:
         self._values: list[str] = []
+        self._hushed = 0
 
     def learn(self, values: Iterable[str]) -> None:
         """Secrets as they are set; a URL teaches the password in it. Hidden in every spelling."""
@@ -60,6 +62,9 @@ class Mask:
         self._values = sorted(known, key=len, reverse=True)
 
     def __call__(self, text: str, *, result: bool = False) -> str:
+        if lately := hushed(self._hushed):
+            self._hushed += len(lately)
+            self.learn(lately)
         for value in self._values:
             if value in text and not (result and len(value) < _SHORTEST_IN_RESULTS):
                 text = text.replace(value, STARS)

@@ -18,16 +18,35 @@ def tabbed(cells: Iterable[str]) -> str:
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table as GitHub shows it, its columns as wide as DVC's: two more than the head's words."""
+    """A table as GitHub shows it, its columns as wide as DVC's."""
+    widths, lines = _laid_out(head, rows)
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    shown = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([shown[0], rule, *shown[1:]])
+
+
+def plain_table(head: list[str], rows: list[list[str]]) -> str:
+    """A table without lines, its columns two apart."""
+    return "\n".join("  ".join(line).rstrip() for line in _laid_out(head, rows)[1])
+
+
+def _laid_out(head: list[str], rows: list[list[str]]) -> tuple[list[int], list[list[str]]]:
+    """(width of each column, the lines' cells filled up to it): two more than the head's words at
+    least. A cell of several lines makes as many."""
+    cells = [[[title] for title in head], *([c.strip().split("\n") for c in row] for row in rows)]
     widths = [
-        max(wide(title) + 2, *(wide(row[at]) for row in rows), 0) for at, title in enumerate(head)
+        max(wide(title) + 2, *(wide(line) for row in cells[1:] for line in row[at]), 0)
+        for at, title in enumerate(head)
     ]
     lines = [
-        "| " + " | ".join(_padded(cell, n) for cell, n in zip(row, widths, strict=True)) + " |"
-        for row in (head, *rows)
+        [
+            _padded(cell[at] if at < len(cell) else "", width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        for row in cells
+        for at in range(max(map(len, row), default=0))
     ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
+    return widths, lines
 
 
 def wide(text: str) -> int:

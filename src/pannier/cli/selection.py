@@ -52,6 +52,22 @@ def add_remote(parser: ArgumentParser) -> None:
     )
 
 
+def add_two_revisions(parser: ArgumentParser) -> None:
+    parser.add_argument("a_rev", nargs="?", default="HEAD", help="Old revision (default: HEAD).")
+    parser.add_argument(
+        "b_rev", nargs="?", default="workspace", help="New revision (default: the workspace)."
+    )
+
+
+def add_forms(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="Print JSON.")
+    parser.add_argument("--md", action="store_true", help="Print a Markdown table.")
+
+
+def form_of(opts: Options) -> str:
+    return "json" if opts.json else "md" if opts.md else "text"
+
+
 def target_options(ctx: Context, opts: Options) -> TargetOptions:
     return TargetOptions(
         with_deps=getattr(opts, "with_deps", False),

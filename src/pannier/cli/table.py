@@ -21,6 +21,8 @@ PROJECT = 1
 """The command works in a project: it is opened before."""
 LOCK = 2
 """The command changes the project: nobody else may while it runs."""
+ANYWHERE = 8
+"""With PROJECT: outside of any the Git repository, or the folder, is taken for one."""
 LOGGED = 4
 """What the command changes is written to the operation log, for `undo`."""
 
@@ -51,6 +53,7 @@ COMMANDS: dict[str, Command] = {
     "add": Command(
         "add", "Track data files or directories with DVC.", PROJECT | LOCK | LOGGED, "", 1
     ),
+    "artifacts": Command("artifacts", "DVC model registry artifact commands."),
     "cache": Command("cache", "Manage cache settings.", LOGGED),
     "check-ignore": Command(
         "check_ignore",
@@ -68,7 +71,14 @@ COMMANDS: dict[str, Command] = {
     ),
     "completion": Command("completion", "Generate shell tab completion."),
     "config": Command("config", "Get or set config options.", LOGGED, level=True),
+    "dag": Command("dag", "Visualize DVC project DAG.", PROJECT),
     "data": Command("data", "Commands related to data management.", PROJECT),
+    "dataset": Command(
+        "dataset",
+        "Commands to name data elsewhere that stages depend on.",
+        PROJECT | LOCK | LOGGED,
+        aliases=("ds",),
+    ),
     "pull": Command(
         "pull",
         "Download tracked files or directories from remote storage.",
@@ -137,6 +147,11 @@ COMMANDS: dict[str, Command] = {
         "Download file or directory tracked by DVC or by Git into the workspace, and track it.",
         PROJECT | LOCK | LOGGED,
     ),
+    "import-db": Command(
+        "import_db",
+        "Snapshot a table or a SQL query result to a CSV/JSON format",
+        PROJECT | LOCK | LOGGED,
+    ),
     "import-url": Command(
         "import_url",
         "Download or copy file from URL and take it under DVC control.",
@@ -161,6 +176,7 @@ COMMANDS: dict[str, Command] = {
         aliases=("ls",),
     ),
     "list-url": Command("list_url", "List directory contents from URL.", aliases=("ls-url",)),
+    "metrics": Command("metrics", "Commands to display and compare metrics.", PROJECT | ANYWHERE),
     "move": Command(
         "move",
         "Rename or move a DVC controlled data file or a directory.",
@@ -168,6 +184,10 @@ COMMANDS: dict[str, Command] = {
         "failed to move '{opts.src}' -> '{opts.dst}' - ",
         1,
         aliases=("mv",),
+    ),
+    "params": Command("params", "Commands to display params.", PROJECT | ANYWHERE),
+    "plots": Command(
+        "plots", "Commands to visualize and compare plot data.", PROJECT | ANYWHERE | LOGGED
     ),
     "remote": Command("remote", "Set up and manage data remotes.", LOGGED),
     "remove": Command(
@@ -178,7 +198,13 @@ COMMANDS: dict[str, Command] = {
         1,
         aliases=("rm",),
     ),
+    "repro": Command(
+        "repro",
+        "Reproduce complete or partial pipelines by executing their stages.",
+        PROJECT | LOGGED,
+    ),
     "root": Command("root", "Return the relative path to the root of the DVC project."),
+    "stage": Command("stage", "Commands to list and create stages.", PROJECT | LOGGED),
     "unprotect": Command(
         "unprotect",
         "Unprotect tracked files or directories (when hardlinks or symlinks have been enabled"
@@ -209,9 +235,20 @@ CLOUD_STATUS = Command("status_cloud", "Compare the cache with a remote.", PROJE
 """Not a command of its own: what `status --cloud` loads."""
 
 SOURCE_STATUS = Command("status_sources", "Ask the sources of imports.", PROJECT)
-"""What `status` loads when there are imports."""
+"""What `status`, `repro` and `commit` load for imports, and for URLs that commands read."""
 FETCH_IMPORTS = Command("fetch_imports", "Bring what imports name from their sources.", PROJECT)
 """What `fetch` and `pull` load when the data of imports is not in the cache."""
+VERSIONS = Command("versions", "Move files at remotes with cloud versions.", PROJECT)
+"""What `push`, `fetch` and `pull` load when there are such."""
+
+ADD_ELSEWHERE = Command("add_elsewhere", "Bring data from elsewhere, or send it on.", PROJECT)
+"""What `add` loads for `--out` and `--to-remote`."""
+RUN_STAGE = Command("run_stage", "Run one stage.", PROJECT)
+"""What `stage add --run` loads."""
+PULL_DATA = Command("pull_data", "Bring data that is missing.", PROJECT)
+"""What `repro --pull` loads."""
+RUN_RECORDS = Command("run_records", "Move the run cache.", PROJECT)
+"""What `push`, `fetch` and `pull` load for `--run-cache`."""
 
 CACHE_VERIFY = Command("cache_verify", "Read the cache and compare it with its names.", PROJECT)
 REMOTE_VERIFY = Command("remote_verify", "Read a remote and compare it with its names.", PROJECT)
@@ -223,6 +260,10 @@ CACHE_MIGRATE = Command(
 )
 MERGE_DRIVER = Command("merge_driver", "Merge two versions of a pointer or lock file.")
 """What `cache migrate` and `git-hook merge-driver` load."""
+PLOTS_SHOW = Command("plots_show", "Draw plots.", PROJECT)
+PLOTS_PICTURES = Command("plots_pictures", "Draw plots as pictures.", PROJECT)
+PLOTS_MODIFY = Command("plots_modify", "Change a plot's properties.", PROJECT | LOCK | LOGGED)
+"""What `plots show`, `plots diff` and `plots modify` load."""
 TABLE_DIFF = Command("diff_data", "Compare tables row by row.", PROJECT)
 """Not a command of its own: what `diff --data` loads."""
 
@@ -244,6 +285,13 @@ def open_project(start: str) -> Project:
     from pannier.project import project
 
     return project.open_project(start)
+
+
+def open_folder(start: str) -> Project:
+    """The same for what is no project."""
+    from pannier.project import project
+
+    return project.open_folder(start)
 
 
 def open_recording(

@@ -43,6 +43,11 @@ class Ui:
         """True when results go to a terminal that wants colours."""
         return _has_colours(sys.stdout)
 
+    @property
+    def is_terminal(self) -> bool:
+        """True when somebody reads results on a terminal."""
+        return _is_terminal(sys.stdout)
+
     # Results
 
     def write(self, text: str = "", end: str = "\n") -> None:
@@ -54,6 +59,10 @@ class Ui:
         """A value that the user asked for by name, a secret included."""
         if not self.quiet:
             self._put(sys.stdout, text + "\n")
+
+    def list(self, text: str) -> None:
+        """A name for other programs, completion above all: also with -q, as DVC has it."""
+        self._put(sys.stdout, self.mask(text, result=True) + "\n")
 
     def track_hint(self, paths: Iterable[str]) -> None:
         """Tells how to bring files that a command wrote into Git. paths: as seen from here."""
@@ -111,9 +120,8 @@ class Ui:
 
         anybody: a program at the other end of a pipe may answer, too.
         """
-        if not anybody and not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
-            return False
-        if sys.stdin is None:
+        heard = anybody or (_is_terminal(sys.stdin) and _is_terminal(sys.stdout))
+        if sys.stdin is None or not heard:
             return False
         self.progress.close()  # a bar would write over the question
         while True:
@@ -197,8 +205,9 @@ class _Bar:
     def __init__(self, bars: Bars, label: str, total: int | None, unit: str) -> None:
         self.label, self.total, self.unit, self.count = label, total, unit, 0
         self.sent_bytes = 0
+        self.moves = False
         self._bars = bars
-        self._since_s = time.monotonic()
+        self.since_s = time.monotonic()
         self._lock = threading.Lock()
 
     def advance(self, count: int = 1) -> None:
@@ -211,13 +220,14 @@ class _Bar:
     def travelled(self, count_bytes: int) -> None:
         with self._lock:
             self.sent_bytes += count_bytes
+            self.moves = True
 
     def said(self) -> str:
         """How far it is: counted, and the bytes with their speed where some travelled."""
         text = _amount(self.count, self.total, self.unit)
         if not self.sent_bytes:
             return text
-        speed = self.sent_bytes / max(0.1, time.monotonic() - self._since_s)
+        speed = self.sent_bytes / max(0.1, time.monotonic() - self.since_s)
         return f"{text}, {_bytes(self.sent_bytes)}, {_bytes(int(speed))}/s"
 
     def close(self) -> None:
@@ -235,6 +245,7 @@ class Bars:
         self._thread: threading.Thread | None = None
         self._display: Any = None
         self._silent = Silent()
+        self._moved = [0, 0, 0.0]
 
     # The Progress protocol
 
@@ -265,9 +276,25 @@ class Bars:
         with self._lock:
             if bar in self._open:
                 self._open.remove(bar)
+                if bar.moves:
+                    new = (bar.count, bar.sent_bytes, time.monotonic() - bar.since_s)
+                    self._moved = [old + more for old, more in zip(self._moved, new, strict=True)]
             last = not self._open
         if last:
             self.close()
+
+    def tell_moved(self, failed: int) -> None:
+        """One line for a terminal: what the transfers since the last such line came to.
+
+        failed: so many of the objects did not arrive.
+        """
+        (count, sent_bytes), spent_s = map(int, self._moved[:2]), self._moved[2]
+        self._moved = [0, 0, 0.0]
+        if not count:
+            return
+        speed = _bytes(int(sent_bytes / max(0.1, spent_s)))
+        told = (f"{count - failed} of " if failed else "") + f"{count} object" + "s" * (count != 1)
+        self._ui.plain_error(f"{told}, {_bytes(sent_bytes)} in {spent_s:.1f} s ({speed}/s)")
 
     def close(self) -> None:
         """Takes everything off the screen; a later task starts anew."""

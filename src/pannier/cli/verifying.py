@@ -28,22 +28,35 @@ def tell(ctx: Context, opts: Options, report: VerifyReport, place: str, bring: s
     else:
         for finding in report.findings:
             ctx.ui.write(_line(ctx, opts, finding, place, bring))
+        for finding in report.unread:
+            if finding.problem != report.gone:
+                ctx.ui.write(f"{_named(finding)}: it could not be read: {finding.problem}")
+        if report.gone:
+            ctx.ui.write(
+                f"The {place} does not answer any more and is asked for nothing else: {report.gone}"
+            )
         ctx.ui.write(_sum(report, place))
-    return 1 if report.left else 0
+    return 0 if report.clean else 1
 
 
 def _line(ctx: Context, opts: Options, finding: Finding, place: str, bring: str) -> str:
-    path = f" ({shlex.quote(finding.path)})" if finding.path else ""
-    text = f"{finding.name}{path}: {finding.problem}"
+    text = f"{_named(finding)}: {finding.problem}"
     if finding.moved_to:
         text += f"; moved to '{finding.moved_to}'"
     if finding.repaired:
         return f"{text}; repaired from {finding.repaired}"
     if not opts.repair:
         return f"{text}; repair it: {ctx.program} {_again(opts)} --repair"
+    if finding.versioned:
+        return f"{text}; not repaired: that takes a good copy, and an output that may be pushed"
     if finding.in_place:
         return f"{text}; it is still in its place in the {place}"
     return f"{text}; no good copy was found; when somebody has one: {bring}"
+
+
+def _named(finding: Finding) -> str:
+    path = f" ({shlex.quote(finding.path)})" if finding.path else ""
+    return f"{finding.name}{path}"
 
 
 def _again(opts: Options) -> str:
@@ -55,10 +68,12 @@ def _again(opts: Options) -> str:
 def _sum(report: VerifyReport, place: str) -> str:
     share = "" if report.checked == report.total else f" of {report.total}"
     objects = f"Checked {report.checked}{share} objects, {report.size_bytes} bytes, of the {place}"
+    unread = f" {len(report.unread)} could not be read." if report.unread else ""
     if not report.findings:
-        return f"{objects}: all are what their names say."
+        return f"{objects}: all are what their names say.{unread}"
     repaired = len(report.findings) - len(report.left)
-    return f"{objects}: {len(report.findings)} wrong or missing, {repaired} of them repaired."
+    found = f"{len(report.findings)} wrong or missing, {repaired} of them repaired."
+    return f"{objects}: {found}{unread}"
 
 
 def _as_json(report: VerifyReport) -> dict[str, object]:
@@ -77,5 +92,15 @@ def _as_json(report: VerifyReport) -> dict[str, object]:
             }
             for finding in report.findings
         ],
-        "clean": not report.left,
+        "unread": [
+            {
+                "hash": finding.algorithm,
+                "digest": finding.name,
+                "problem": finding.problem,
+                "path": finding.path or None,
+            }
+            for finding in report.unread
+        ],
+        "gone": report.gone or None,
+        "clean": report.clean,
     }

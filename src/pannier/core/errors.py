@@ -20,7 +20,6 @@
     +-- UnstorableEntries             names or kinds that no manifest can hold
     +-- FileChanged                   a file kept changing while it was read
     +-- UnsavedChanges                work that would be lost
-    +-- UndoRefused                   what a command changed was changed again, or is nowhere now
     +-- CheckoutFailed                data that is nowhere in the cache
     +-- CommitDeclined
     +-- MergeConflict                 changes of two sides that exclude each other
@@ -39,9 +38,9 @@
     |   +-- Unreachable               no such host, refused, timed out (temporary)
     +-- Interrupted              252
 
-More of it: core/source_errors.py (data from elsewhere), core/reading_errors.py (the API). Lower
-layers raise facts as fields; the words stand here; `cli` adds a command's prefix and picks the exit
-code that DVC uses for the command.
+More of it: core/source_errors.py (data from elsewhere), core/reading_errors.py (the API),
+core/pipeline_errors.py, core/undo_errors.py. Lower layers raise facts as fields; the words stand
+here; `cli` adds a command's prefix and picks the exit code that DVC uses for the command.
 """
 
 from __future__ import annotations
@@ -174,10 +173,9 @@ class InvalidFile(PannierError):
 
 
 class OutputMissing(PannierError):
-    def __init__(self, shown: str, absolute: str) -> None:
-        super().__init__(
-            f"output '{shown}' does not exist: [Errno 2] No such file or directory: '{absolute}'"
-        )
+    def __init__(self, shown: str, absolute: str = "") -> None:
+        why = f": [Errno 2] No such file or directory: '{absolute}'" if absolute else ""
+        super().__init__(f"output '{shown}' does not exist{why}")
 
 
 class OutsideProject(PannierError):
@@ -215,7 +213,11 @@ class UnstorableEntries(PannierError):
     problems: (path as shown, why).
     """
 
-    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        problems: Sequence[tuple[str, str]],
+        hint: str = "remove or rename them, or list them in .dvcignore",
+    ) -> None:
         shown = "\n".join(f"  {path!r}: {why}" for path, why in problems[:20])
         more = f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""
         super().__init__(
@@ -227,7 +229,7 @@ class UnstorableEntries(PannierError):
             )
             + shown
             + more,
-            hint="remove or rename them, or list them in .dvcignore",
+            hint=hint,
         )
         self.problems = list(problems)
 
@@ -264,30 +266,6 @@ class CheckoutFailed(PannierError):
             hint=hint,
         )
         self.targets = list(targets)
-
-
-class UndoRefused(PannierError):
-    """command: as the log shows it. changed: paths that are not as it left them. missing: (path,
-    digest) of data that is neither in the cache nor kept. Nothing was touched.
-    """
-
-    def __init__(
-        self, command: str, changed: Sequence[str], missing: Sequence[tuple[str, str]]
-    ) -> None:
-        if changed:
-            what = f"since then {_some(changed)} changed"
-            hint = "move that away and repeat the command; 'dvc op log' lists what can be undone"
-        else:
-            what = f"the cache no longer has what was in {_some([path for path, _ in missing])}"
-            hint = "if a remote has it, 'dvc fetch -A' brings it"
-        super().__init__(f"cannot undo {command}: {what}", hint=hint)
-        self.changed, self.missing = list(changed), list(missing)
-
-
-def _some(paths: Sequence[str]) -> str:
-    """Up to five paths, as part of a sentence."""
-    shown = ", ".join(f"'{path}'" for path in paths[:5])
-    return f"{shown} and {len(paths) - 5} more" if len(paths) > 5 else shown
 
 
 class CommitDeclined(PannierError):
@@ -364,11 +342,18 @@ class ListMissing(PannierError):
 
 
 class TransferFailed(PannierError):
-    """count objects did not arrive. failures: (object or path, reason), a sample or all."""
+    """count objects did not arrive. failures: (object or path, reason), a sample or all. missing:
+    (algorithm, digest, path) of what was not tried, because it is on neither side."""
 
-    def __init__(self, count: int, verb: str, failures: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        count: int,
+        verb: str,
+        failures: Sequence[tuple[str, str]],
+        missing: Sequence[tuple[str, str, str]] = (),
+    ) -> None:
         super().__init__(f"{count} files failed to {verb}")
-        self.count, self.failures = count, list(failures)
+        self.count, self.failures, self.missing = count, list(failures), list(missing)
 
 
 class TransportError(PannierError):

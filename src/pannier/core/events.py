@@ -13,7 +13,8 @@ class Task(Protocol):
     def set_total(self, total: int) -> None: ...
 
     def travelled(self, count_bytes: int) -> None:
-        """Bytes on their way, beside what is counted: of a big file it is all that moves."""
+        """Bytes on their way, beside what is counted: of a big file it is all that moves. A task
+        that is told of them, if only of none, counts objects that travel."""
         ...
 
     def close(self) -> None: ...

@@ -69,7 +69,10 @@ def join(directory: str, path: str) -> str:
 
     The result may start with '..' when it leaves the project; see `is_inside`.
     """
-    joined = posixpath.normpath(posixpath.join(directory, path))
+    # The library's `join` takes as long as all the rest, and commands join each path they know.
+    if directory and path[:1] != "/":
+        path = directory + path if directory[-1] == "/" else f"{directory}/{path}"
+    joined = posixpath.normpath(path)
     return "" if joined == "." else joined
 
 

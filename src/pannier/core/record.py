@@ -86,6 +86,7 @@ def _made(cls: Any, frozen: bool, slots: bool, order: bool) -> Any:
         "__match_args__": tuple(name for name, one in fields.items() if one.init),
         "__hash__": None,
         "__init__": first_init,
+        "__reduce__": _reduce,
         **_comparisons(compared, frozen, order),
     }
     namespace.setdefault("__repr__", _repr_of(shown))
@@ -174,6 +175,11 @@ def _repr_of(names: tuple[str, ...]) -> Any:
         return f"{type(self).__qualname__}({shown})"
 
     return __repr__
+
+
+def _reduce(self: Any) -> Any:
+    """For copies that are sent elsewhere: the class and the values that `__init__` takes."""
+    return type(self), tuple(getattr(self, name) for name in type(self).__match_args__)
 
 
 def _refuse(self: Any, name: str, value: Any = None) -> None:

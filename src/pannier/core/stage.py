@@ -65,6 +65,17 @@ class Dep:
     def is_url(self) -> bool:
         return "://" in self.path
 
+    @property
+    def is_dataset(self) -> bool:
+        """True for `ds://name`: an entry of `datasets`. Its record is in `extra["dataset"]`."""
+        return self.path.startswith("ds://")
+
+    @property
+    def is_versioned(self) -> bool:
+        """True when its place keeps cloud versions, and which of them is recorded."""
+        config = self.extra.get("fs_config") or {}
+        return bool(self.files) or str(config.get("version_aware", "")).lower() == "true"
+
 
 @dataclass(frozen=True, slots=True)
 class ParamsDep:
@@ -124,7 +135,7 @@ class Stage:
 
     @property
     def is_callback(self) -> bool:
-        return self.cmd is not None and not (self.deps or self.outs or self.params)
+        return bool(self.cmd) and not (self.deps or self.outs or self.params)
 
     def path_of(self, item: Out | Dep | ParamsDep) -> str:
         """The root-relative path of one of its items (starts with '..' outside the project)."""

@@ -243,7 +243,10 @@ def _copy_plain(
     except OSError:
         return _NOT_PLAIN
     try:
-        whole = os.write(out, data) == size
+        view = memoryview(data)
+        while view:
+            view = view[os.write(out, view[: fsio.WRITE_MAX]) :]
+        whole = True
         made = stat.S_IMODE(os.fstat(out).st_mode) if look else mode
         if made != mode and mode == OBJECT_MODE:
             _try_fchmod(out, mode)

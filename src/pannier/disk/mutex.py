@@ -13,15 +13,21 @@ import fcntl
 import math
 import os
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from pannier.core.errors import LockBusy, PathBusy
-from pannier.disk import fsio
+from pannier.core.pattern import pattern
+from pannier.disk import clock, fsio
 from pannier.disk.reading import read_small
 
 _PATIENCE_S = 3.0
 _PAUSE_S = 0.05
 _GC_PATIENCE_S = 600.0
+_VALID_S = 365 * 86400
+_BREAKING = ".broken-by."
+_HEIRS_MAX = 1000
+_CLAIM = pattern(r"pannier-(\d+)-[0-9a-f]{16}@(.*)\.lock\Z")
 
 
 class ProjectLock:
@@ -65,18 +71,30 @@ class ProjectLock:
         try:
             fsio.symlink(ours, claim)
         except FileExistsError:
-            held = _link_content(claim)
-            if not _is_dead(held):
-                return False
-            aside = f"{claim}.{os.getpid()}"
-            with contextlib.suppress(FileNotFoundError):
-                fsio.replace(claim, aside)
-                if _link_content(aside) != held:  # somebody else was faster and claimed it anew
-                    fsio.publish(aside, claim)
-                fsio.remove_if_there(aside)
-            return False  # the next try takes it, if nobody is faster
+            return self._broke(claim, f"{os.urandom(8).hex()}@{ours}") and self._try_claim()
         self._claim = claim
+        for name in os.listdir(os.path.dirname(claim)):
+            if name.startswith(os.path.basename(claim) + _BREAKING):
+                fsio.remove_if_there(f"{os.path.dirname(claim)}/{name}")
         return True
+
+    def _broke(self, claim: str, ours: str) -> bool:
+        """Takes a dead holder's claim away, unless somebody else does or did."""
+        held = _link_content(claim)
+        right = _right_to_break(
+            held,
+            name=lambda dead: f"{claim}{_BREAKING}{dead.replace('/', '-')}",
+            make=lambda right: fsio.symlink(ours, right),
+            read=_link_content,
+            is_dead=_is_dead,
+        )
+        if right is None:
+            return False
+        try:
+            still = _link_content(claim) == held and _is_dead(held)
+            return still and fsio.remove_if_there(claim)
+        finally:
+            fsio.remove_if_there(right)
 
     def _holder(self) -> str:
         host, _, number = _link_content(self._path + ".claim").rpartition(":")
@@ -101,6 +119,117 @@ class ProjectLock:
         if self._claim:
             fsio.remove_if_there(self._claim)
         os.close(self._fd)
+
+
+class LinkLock:
+    """The same lock where `core.hardlink_lock` is set, for file systems without `flock`.
+
+    A claim (`.dvc/tmp/<name>.lock`, which holds its own path) gets the lock's name as a second one:
+    one process can do that. Its time lies a year ahead; so long real DVC believes it.
+    """
+
+    def __init__(self, path: str, *, wait: bool = False, patience_s: float = _PATIENCE_S) -> None:
+        self._path, self._wait, self._patience_s = path, wait, patience_s
+        self._folder, name = os.path.split(path)
+        self._breaking = f"{_BREAKING}{name}"
+        host = os.uname().nodename
+        self._claim = f"{self._folder}/pannier-{os.getpid()}-{os.urandom(8).hex()}@{host}.lock"
+
+    def __enter__(self) -> LinkLock:
+        try:
+            fsio.make_dirs(self._folder)
+            fd = fsio.create_new(self._claim)
+            try:
+                fsio.write_all(fd, os.fsencode(self._claim), self._claim)
+            finally:
+                os.close(fd)
+            clock.touch(self._claim, time.time() + _VALID_S)
+            self._take()
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.unlink(self._claim)
+            if isinstance(error, OSError):
+                fsio.fail(error, self._path)
+            raise
+        self._sweep()
+        return self
+
+    def _take(self) -> None:
+        end = time.monotonic() + self._patience_s
+        while True:
+            try:
+                fsio.link(self._claim, self._path)
+                return
+            except FileExistsError:
+                held = _file_content(self._path)
+            if not (_is_dead_file(held) and self._removed(held)) and not self._removed_other_kind(
+                held
+            ):
+                if not self._wait and time.monotonic() > end:
+                    raise LockBusy(self._holder(held))
+                time.sleep(_PAUSE_S)
+
+    def _holder(self, held: str) -> str:
+        found = _CLAIM.match(os.path.basename(held))
+        who = f"process {found[1]} on {found[2]}" if found else "another program"
+        return f"{who}; if it is gone, remove '{self._path}'"
+
+    def _removed(self, held: str) -> bool:
+        """Takes the lock of the dead away, unless somebody else does or did."""
+        right = _right_to_break(
+            held,
+            name=lambda dead: f"{self._folder}/{os.path.basename(dead)}{self._breaking}",
+            make=lambda right: fsio.link(self._claim, right),
+            read=_file_content,
+            is_dead=_is_dead_file,
+        )
+        if right is None:
+            return False
+        try:
+            return _file_content(self._path) == held and fsio.remove_if_there(self._path)
+        finally:
+            fsio.remove_if_there(right)
+
+    def _removed_other_kind(self, held: str) -> bool:
+        """Takes a lock file away that `flock` was used on, if nobody does now."""
+        if held.strip().strip("0123456789"):
+            return False
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Whoever takes this file away holds it like this, so it is under its name still.
+                if os.fstat(fd).st_nlink == 1 and os.path.samestat(
+                    os.fstat(fd), os.lstat(self._path)
+                ):
+                    return fsio.remove_if_there(self._path)
+            return False
+        finally:
+            os.close(fd)
+
+    def _sweep(self) -> None:
+        """Removes claims of the dead that never became the lock, and what this lock was broken by:
+        that is of no use while the living hold it."""
+        for name in os.listdir(self._folder):
+            if name.startswith("pannier-") and (
+                name.endswith(self._breaking) or _is_dead_file(name)
+            ):
+                fsio.remove_if_there(f"{self._folder}/{name}")
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        for path in (self._path, self._claim):
+            with contextlib.suppress(OSError) if _value is not None else contextlib.nullcontext():
+                fsio.remove_if_there(path)
 
 
 class CacheLock:
@@ -156,6 +285,51 @@ class CacheLock:
         self._fd = -1
 
 
+def _right_to_break(
+    held: str,
+    *,
+    name: Callable[[str], str],
+    make: Callable[[str], None],
+    read: Callable[[str], str],
+    is_dead: Callable[[str], bool],
+) -> str | None:
+    """The name by which we, and nobody else, may take away the lock that the dead one held, if it
+    still has it: to be looked up again. None: it lives, or somebody else may.
+
+    make gives such a name, if it is free, what names us. Who dies with it leaves the right to who
+    makes the next one, called after themselves. So no two have the right; what the dead left of
+    this goes when somebody has the lock.
+    """
+    for _ in range(_HEIRS_MAX):
+        if not is_dead(held):
+            break
+        right = name(held)
+        try:
+            make(right)
+            return right
+        except FileExistsError:
+            held = read(right)
+    return None
+
+
+def _file_content(path: str) -> str:
+    """What a small file holds; '' when there is none."""
+    try:
+        return os.fsdecode(read_small(path))
+    except OSError:
+        return ""
+
+
+def _is_dead_file(claim: str) -> bool:
+    """True for a claim of a process of this machine that is no more."""
+    found = _CLAIM.match(os.path.basename(claim))
+    return (
+        found is not None
+        and found[2] == os.uname().nodename
+        and not os.path.exists(f"/proc/{found[1]}")
+    )
+
+
 def _link_content(path: str) -> str:
     """What a symbolic link holds; '' when there is none."""
     try:
@@ -166,7 +340,7 @@ def _link_content(path: str) -> str:
 
 def _is_dead(claim: str) -> bool:
     """True for the claim of a process of this machine that is no more."""
-    host, _, pid = claim.rpartition(":")
+    host, _, pid = claim.rpartition("@")[2].rpartition(":")
     return host == os.uname().nodename and pid.isdigit() and not os.path.exists(f"/proc/{pid}")
 
 

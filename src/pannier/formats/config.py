@@ -16,7 +16,9 @@ from pannier.core.typed import Any
 from pannier.formats.config_schema import SECRETS
 from pannier.formats.config_values import (
     BadValue,
+    blanks,
     interpolate,
+    is_comment,
     is_plain,
     quote,
     scan_value,
@@ -29,11 +31,6 @@ NAMED = ("remote", "machine", "db")
 
 INDENT = "    "
 NAMED_SECTION = r'({})\s*"(.*)"\s*'.format("|".join(NAMED))
-_SECTION = (
-    r"\s*((?:\[\s*)+)"
-    r"""("\s*\S.*?"|'\s*\S.*?'|[^'"\s].*?)"""
-    r"((?:\s*\])+)\s*(#.*)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +187,54 @@ def _section_head(line: str) -> tuple[int, str, str] | None:
         name = line[1:-1].strip()
         if name and (name[0] not in "'\"" or (name[-1] == name[0] and name[1:-1].strip())):
             return 1, unquote(name), ""
-    found = re.fullmatch(_SECTION, line)
-    if not found:
+    skip = blanks(line)
+    closers = _closers(line, skip)
+    opened = [0]
+    while line.startswith("[", start := skip[opened[-1] + 1]):
+        opened.append(start)
+    end = _name_end(line, start, skip, closers)
+    seen = len(line)
+    while not end and len(opened) > 1:  # a bracket may be the first sign of a name, too
+        start = opened.pop()
+        end = next((at for at in range(start + 1, seen) if closers[at]), 0)
+        seen = start + 1
+    if not end:
         return None
-    depth = found[1].count("[")
-    if depth != found[3].count("]"):
+    if len(opened) != closers[end]:
         raise BadValue("Cannot compute the section depth")
-    return depth, unquote(found[2]), found[4] or ""
+    comment = line.find("#", _behind(line, end, skip))
+    return len(opened), unquote(line[start:end]), line[comment:] if comment >= 0 else ""
+
+
+def _closers(line: str, skip: list[int]) -> list[int]:
+    """How many brackets close a section from each place on, when only a comment follows them."""
+    found = [0] * (len(line) + 2)
+    for at in range(len(line) - 1, -1, -1):
+        close = skip[at]
+        if close > at:
+            found[at] = found[close]
+        elif line[at] == "]":
+            last = is_comment(line, skip[at + 1])
+            found[at] = 1 if last else found[at + 1] and found[at + 1] + 1
+    return found
+
+
+def _behind(line: str, at: int, skip: list[int]) -> int:
+    """The place behind the brackets that close a section."""
+    while line.startswith("]", skip[at]):
+        at = skip[at] + 1
+    return at
+
+
+def _name_end(line: str, start: int, skip: list[int], closers: list[int]) -> int:
+    """Where the name of a section that starts here ends; 0 when it cannot."""
+    mark = line[start : start + 1]
+    if mark not in ("'", '"'):
+        return next((at for at in range(start + 1, len(line)) if closers[at]), 0)
+    end = line.find(mark, skip[start + 1] + 1)
+    while end >= 0 and not closers[end + 1]:
+        end = line.find(mark, end + 1)
+    return end + 1
 
 
 def _entered(path: tuple[str, ...], depth: int, name: str, root: Tree) -> tuple[str, ...]:
@@ -224,16 +262,16 @@ def _split(line: str) -> tuple[str, str]:
     quoted = body[0] in "'\""
     if quoted:
         end = body.find(body[0], 1)
+        skip = blanks(body) if end > 0 else []
         while end > 0:
-            rest = body[end + 1 :].lstrip()
-            if rest.startswith("="):
-                return body[1:end], rest[1:].lstrip()
+            if body.startswith("=", equals := skip[end + 1]):
+                return body[1:end], body[equals + 1 :].lstrip()
             end = body.find(body[0], end + 1)
-    key, equals, text = body.partition("=")
+    key, sign, text = body.partition("=")
     if quoted or not key:
         # A key may begin with a blank when nothing else makes it a key; ConfigObj reads it so.
         key = lead[-1:] + key
-    if not equals or not key or (quoted and not lead):
+    if not sign or not key or (quoted and not lead):
         shown = line if body.split()[0].lower() not in SECRETS else f"{body.split()[0]} ***"
         raise BadValue(f"Invalid line ({shown!r}) (matched as neither section nor keyword)")
     return key.rstrip() or key[0], text.lstrip()
@@ -259,18 +297,17 @@ def _long_value(mark: str, body: str, lines: list[str], at: int) -> tuple[str, i
     for end in range(at + 1, len(lines)):
         if mark in lines[end]:
             if closed := _closed(lines[end], mark):
-                return f"{body}\n{closed[0]}", end, closed[1]
+                return "\n".join([body, *lines[at + 1 : end], closed[0]]), end, closed[1]
             raise wrong
-        body += "\n" + lines[end]
     raise wrong
 
 
 def _closed(text: str, mark: str) -> tuple[str, str] | None:
     """(value, comment) when text ends a triple-quoted value."""
     end = text.find(mark)
+    skip = blanks(text) if end >= 0 else []
     while end >= 0:
-        rest = text[end + 3 :].strip()
-        if not rest or rest[0] == "#":
-            return text[:end], rest
+        if is_comment(text, skip[end + 3]):
+            return text[:end], text[end + 3 :].strip()
         end = text.find(mark, end + 1)
     return None

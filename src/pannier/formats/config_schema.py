@@ -20,6 +20,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_URL = r"([a-zA-Z][a-zA-Z0-9+.-]*)://[^/?#]"
 LINK_KINDS = ("reflink", "hardlink", "symlink", "copy")
 
 PATHS = _words(
@@ -34,17 +35,41 @@ SECRETS = _words(
 )
 """Options whose values are not for others' eyes."""
 
+URLS = _words("url endpointurl proxy_to")
+"""Options that are URLs, in which a secret may stand."""
+
 PROTECTED = _words(
     "configpath credentialpath keyfile bearer_token_command cert_path key_path"
-    " gdrive_user_credentials_file gdrive_service_account_json_file_path"
+    " gdrive_user_credentials_file gdrive_service_account_json_file_path kerb_ticket"
 )
 """Options of a remote that run a program or name a credential file: docs/decisions/0003."""
 
-PROTECTED_ELSEWHERE = frozenset({"hydra.plugins_path", "core.site_cache_dir"})
+PROTECTED_ELSEWHERE = frozenset({"hydra.plugins_path", "core.site_cache_dir", "plots.auto_open"})
+
+
+HARMLESS = frozenset({"url", "jobs", "verify"})
+"""Options of a remote of any kind that the program itself reads."""
+
+_SECRET_WORDS = ("pass", "secret", "token", "key", "credential")
+
+
+def sounds_secret(option: str) -> bool:
+    """For options of remotes of kinds that we do not know: the same as SECRETS, by their words."""
+    return option in SECRETS or any(word in option for word in _SECRET_WORDS)
+
+
+def is_foreign(url: str) -> bool:
+    """True for a URL of a kind that DVC does not know: it would refuse a config that holds it."""
+    return re.match(_URL, url) is not None and scheme_of(url) not in SCHEMES.keys() | {
+        "remote",
+        "file",
+    }
 
 
 def is_protected(option: str, value: str) -> bool:
     """True for an option of a remote that counts only from the user's own config levels."""
+    if option in SECRETS:
+        return value.startswith("cmd:")
     if option == "ssl_verify":
         return value.lower() not in ("true", "false")
     return option in PROTECTED
@@ -270,7 +295,7 @@ def _check_remote(name: str, section: dict[str, Any]) -> None:
         raise _fault("expected 'url' for dictionary value", "remote", name)
     if not isinstance(url, str):
         raise _fault("expected str for dictionary value", "remote", name, "url")
-    found = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://[^/?#]", url)
+    found = re.match(_URL, url)
     scheme = found[1].lower() if found else ""  # a URL that names no host is a path here
     if scheme == "remote":
         return

@@ -41,7 +41,9 @@ class Declaration:
         self.loader = loader
         self.directory = reader.file.rpartition("/")[0]
         self._with_expressions = {key for key, value in raw.items() if has_expression(value)}
-        self.size = _size(raw)
+        self._sections = [section for section in _KINDS if raw.get(section)]
+        # The axes of a matrix are no part of what each member is made of.
+        self.size = _size({key: value for key, value in raw.items() if key != "matrix"})
 
     def stage(self, name: str, variables: Variables) -> Stage:
         """The stage of that name. Raises Unresolved, InvalidFile."""
@@ -52,7 +54,7 @@ class Declaration:
             )
         desc = self._field("desc", name, variables)
         outs: list[Out] = []
-        for section in _KINDS:
+        for section in self._sections:
             outs.extend(self._outs(section, wdir, name, variables))
         meta = self._field("meta", name, variables)
         return Stage(

@@ -239,6 +239,15 @@ def _meta_of_files(files: tuple[dict[str, Any], ...]) -> Meta:
     return Meta(sum(row.get("size", 0) for row in files), len(files))
 
 
+def version_at(entry: Mapping[str, Any], remote: str) -> str:
+    """The version that an output or a row of `files` has at a remote, "" for none.
+
+    DVC's `update` of a worktree leaves it without the remote's name.
+    """
+    told = (entry.get("cloud") or {remote: entry}).get(remote) or {}
+    return str(told.get("version_id") or "")
+
+
 def _kept(fields: dict[str, Any], without: str | None = None) -> dict[str, Any]:
     wanted = (*_INLINE, "cloud", "fs_config")
     return {key: fields[key] for key in wanted if fields.get(key) and key != without}

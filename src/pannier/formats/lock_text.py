@@ -31,6 +31,14 @@ def render(name: str, entry: Mapping[str, Any]) -> bytes:
     return "".join(lines).encode("ascii")
 
 
+def render_alone(entry: Mapping[str, Any]) -> bytes:
+    """One entry as a file of its own, as DVC writes it."""
+    try:
+        return "".join(_mapping_lines(entry, "")).encode("ascii")
+    except ValueError:
+        return yamlio.dump(entry)
+
+
 def splice(
     previous: bytes, entries: Mapping[str, Mapping[str, Any]], known: Container[str]
 ) -> bytes | None:
@@ -61,6 +69,24 @@ def splice(
         if name not in placed:
             pieces.append(text)
     return b"".join([*pieces, *lines[end:]])
+
+
+def pieces_of(data: bytes, known: Collection[str]) -> tuple[bytes, dict[str, bytes], bytes] | None:
+    """Cuts a lock file: (what is before the entries, the text of each, what is behind them).
+
+    known: the names that it holds, in order. None where `splice` would.
+    """
+    lines = data.splitlines(keepends=True)
+    bounds = _stage_bounds(lines)
+    if bounds is None or len(bounds[0]) != len(known):
+        return None
+    starts, end = bounds
+    pieces = {}
+    for name, start, stop in zip(known, starts, [*starts[1:], end], strict=True):
+        if lines[start] != render(name, {"cmd": ""}).partition(b"\n")[0] + b"\n":
+            return None
+        pieces[name] = b"".join(lines[start:stop])
+    return b"".join(lines[: starts[0]]), pieces, b"".join(lines[end:])
 
 
 def cut_out(previous: bytes, names: Collection[str]) -> bytes | None:

@@ -78,6 +78,11 @@ def parse(data: bytes, file: str, *, whole: bool = False) -> dict[str, LockedSta
     return stages
 
 
+def parse_entry(data: bytes, file: str, entry: Any) -> LockedStage:
+    """Checks one entry that stands alone in a file, as the run cache has it. Raises InvalidFile."""
+    return _stage(Reader(file, data), entry, ())
+
+
 def apply(stage: Stage, locked: LockedStage | None) -> Stage:
     """Returns the stage with what its lock entry knows: digests, sizes, command, parameters.
 
@@ -112,6 +117,16 @@ def entry(stage: Stage) -> dict[str, Any]:
     return fields
 
 
+def recorded_entry(data: bytes, name: str, file: str) -> dict[str, Any]:
+    """The entry of a stage as it stands in a lock file. Raises InvalidFile."""
+    document = yamlio.load(data, file)
+    stages = document.get("stages") if isinstance(document, dict) else None
+    found = stages.get(name) if isinstance(stages, dict) else None
+    if not isinstance(found, dict):
+        raise InvalidFile(file, f"it has no entry of stage '{name}'")
+    return dict(found)
+
+
 def update(
     previous: bytes | None, entries: Mapping[str, dict[str, Any]], file: str = "dvc.lock"
 ) -> bytes:
@@ -134,7 +149,7 @@ def update(
     changed = {
         name: wanted
         for name, wanted in entries.items()
-        if name not in known or not _same(known[name], wanted)
+        if name not in known or not is_same(known[name], wanted)
     }
     if not changed:
         return previous
@@ -147,7 +162,7 @@ def update(
         if "stages" not in root:
             root["stages"] = {}
         root["stages"].update(changed)
-        _make_floats_exact(root)
+        make_floats_exact(root)
 
     return yamlio.edit(previous, change, file)
 
@@ -175,7 +190,7 @@ def without(previous: bytes, names: Collection[str], file: str = "dvc.lock") -> 
     def change(root: Any) -> None:
         for name in gone:
             del root["stages"][name]
-        _make_floats_exact(root)
+        make_floats_exact(root)
 
     return yamlio.edit(previous, change, file)
 
@@ -188,7 +203,7 @@ def _reads_as(data: bytes, wanted: dict[str, Any]) -> bool:
         return False
 
 
-def _make_floats_exact(node: Any) -> None:
+def make_floats_exact(node: Any) -> None:
     """Frees floats with an exponent of ruamel.yaml's care for their form: it changes the value.
 
     Real DVC does so to the values of all stages whenever one is recorded: 6.062599043956082e-08
@@ -197,17 +212,19 @@ def _make_floats_exact(node: Any) -> None:
     pairs = node.items() if isinstance(node, dict) else enumerate(node)
     for key, item in list(pairs):
         if isinstance(item, dict | list):
-            _make_floats_exact(item)
+            make_floats_exact(item)
         elif isinstance(item, float) and "e" in repr(float(item)):
             node[key] = float(item)
 
 
-def _same(known: Any, wanted: Any) -> bool:
+def is_same(known: Any, wanted: Any) -> bool:
     """Equal, keys in the same order, 1 and 1.0 and true apart."""
     if isinstance(known, dict) and isinstance(wanted, dict):
-        return list(known) == list(wanted) and all(_same(known[key], wanted[key]) for key in known)
+        return list(known) == list(wanted) and all(
+            is_same(known[key], wanted[key]) for key in known
+        )
     if isinstance(known, list) and isinstance(wanted, list):
-        return len(known) == len(wanted) and all(map(_same, known, wanted))
+        return len(known) == len(wanted) and all(map(is_same, known, wanted))
     return type(known) is type(wanted) and bool(known == wanted)
 
 

@@ -1,17 +1,15 @@
-"""Entries of the operation log, text to values and back (docs/formats.md, section 15.1).
+"""Entries of the operation log, values to text (docs/formats.md, section 15.1); read by
+pannier.formats.oplog_reading.
 
-One JSON value a line: what was typed, then each change before it is made, then how it ended. A
-line that a kill or a power loss cut short is the end of the entry; what stands before it counts.
+One JSON value a line: what was typed, then each change before it is made, then how it ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pannier.core.digest import is_object_name
 from pannier.core.path import reason_to_refuse
-from pannier.core.pattern import pattern
 from pannier.core.record import dataclass
 from pannier.core.typed import Any, TypeAlias
 
@@ -19,14 +17,8 @@ VERSION = 1
 _SHORT = 2048
 """Bytes of a file that are kept as they are; more are compressed."""
 
-_LONGEST = 1 << 28
-"""Bytes that a file may have: a few bytes of a stranger's entry must not fill the memory."""
-
 _NAMES = frozenset({".gitignore", ".dvcignore", "dvc.yaml", "dvc.lock", ".pre-commit-config.yaml"})
 _IN_DVC = frozenset({"config", "config.local", "pannier.toml", "pannier.local.toml", ".gitignore"})
-_KEPT = pattern(r"[0-9]+\.kept/[0-9]+\Z")
-_MARK = pattern(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\Z")
-_HEX = pattern(r"[0-9a-f]{32}\Z")
 
 
 def is_metadata(path: str) -> bool:
@@ -43,8 +35,13 @@ def is_metadata(path: str) -> bool:
 
 
 def is_config(path: str) -> bool:
-    """True for the project's config files, the only metadata that may hold secrets."""
+    """True for DVC's config files of the project; of all metadata only settings hold secrets."""
     return path in (".dvc/config", ".dvc/config.local")
+
+
+def is_own_config(path: str) -> bool:
+    """True for our own settings files of the project."""
+    return path in (".dvc/pannier.toml", ".dvc/pannier.local.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,10 @@ class FileChange:
     was: bytes | None
     mode: int | None
     now: tuple[str | None, ...]
+
+
+Stats: TypeAlias = tuple[str, int, int, int, int]
+"""(path in the output, mtime_ns, ctime_ns, size_bytes, inode) of a file."""
 
 
 class Row(NamedTuple):
@@ -77,7 +78,8 @@ class OutputChange:
     """Data in the workspace. was, now: digest of the whole, None where nothing is.
 
     rows: the files that were changed; None when the two digests say it all. executable: that the
-    single file which was there is a program.
+    single file which was there is a program. left: of files that a command has left where nothing
+    was, and that nobody read. stats: of files that are kept, as they were before.
     """
 
     path: str
@@ -86,6 +88,17 @@ class OutputChange:
     now: str | None
     rows: tuple[Row, ...] | None
     executable: bool = False
+    left: tuple[Stats, ...] = ()
+    stats: tuple[Stats, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A command was begun that makes outputs anew. mark: the inode of the file that says when all
+    commands had ended, 0 where there is none."""
+
+    paths: tuple[str, ...]
+    mark: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +140,14 @@ class UnknownChange:
 
 
 Change: TypeAlias = (
-    FileChange | OutputChange | MoveChange | HooksChange | TrashChange | TrashBack | UnknownChange
+    FileChange
+    | OutputChange
+    | Making
+    | MoveChange
+    | HooksChange
+    | TrashChange
+    | TrashBack
+    | UnknownChange
 )
 
 
@@ -178,7 +198,15 @@ def output_line(change: OutputChange) -> bytes:
         value["rows"] = [list(row) for row in change.rows]
     if change.executable:
         value["executable"] = True
+    if change.left:
+        value["left"] = change.left
+    if change.stats:
+        value["stats"] = change.stats
     return _line(value)
+
+
+def making_line(change: Making) -> bytes:
+    return _line({"making": list(change.paths), "mark": change.mark})
 
 
 def hooks_line(change: HooksChange) -> bytes:
@@ -215,157 +243,6 @@ def _packed(data: bytes | None) -> str | dict[str, str] | None:
     import zlib
 
     return {"zlib": binascii.b2a_base64(zlib.compress(data), newline=False).decode("ascii")}
-
-
-# -- reading -------------------------------------------------------------------------------------
-
-
-def parse_entry(data: bytes, number: int) -> Entry | None:
-    """Reads an entry as far as it is whole; None when not even its first line is."""
-    import zlib
-
-    values = _values(data)
-    if not values or not isinstance(values[0].get("pannier"), int):
-        return None
-    head = values[0]
-    time_s, argv, undoes = head.get("time"), head.get("argv"), head.get("undoes")
-    if not isinstance(time_s, int | float) or not isinstance(argv, list):
-        return None
-    changes: list[Change] = []
-    files: dict[str, int] = {}
-    ended = ""
-    for value in values[1:]:
-        if "end" in value:
-            ended = str(value["end"])
-            continue
-        ended = ""  # a killed undo that was given again goes on in its own entry
-        try:
-            _take(value, changes, files)
-        except (ValueError, KeyError, TypeError, zlib.error):
-            break
-    return Entry(
-        number,
-        float(time_s),
-        tuple(map(str, argv)),
-        undoes if isinstance(undoes, int) else None,
-        tuple(changes),
-        ended,
-    )
-
-
-def _values(data: bytes) -> list[dict[str, Any]]:
-    import json
-
-    found = []
-    for line in data.split(b"\n")[:-1]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(value, dict):
-            break
-        found.append(value)
-    return found
-
-
-def _take(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    """Adds one line's change. Raises ValueError, KeyError or TypeError for what is no change."""
-    for kind, read in _KINDS.items():
-        if kind in value:
-            read(value, changes, files)
-            return
-    changes.append(UnknownChange(next(iter(value), "nothing")))
-
-
-def _take_file(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    path, now = str(value["file"]), value["now"]
-    if not is_metadata(path) or not (now is None or _HEX.match(now)):
-        raise ValueError(path)
-    at = files.setdefault(path, len(changes))
-    if at == len(changes):
-        mode = value["mode"]
-        changes.append(FileChange(path, _unpacked(value["was"]), mode and int(mode), (now,)))
-        return
-    first = changes[at]
-    assert isinstance(first, FileChange)
-    changes[at] = FileChange(path, first.was, first.mode, (*first.now, now))
-
-
-def _unpacked(value: Any) -> bytes | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value.encode("utf-8")
-    import binascii
-    import zlib
-
-    packed = binascii.a2b_base64(value["zlib"])
-    stream = zlib.decompressobj()
-    data = stream.decompress(packed, _LONGEST)
-    if not stream.eof:
-        raise ValueError("it is cut short, or too long")
-    return data
-
-
-def _take_output(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    path = str(value["output"])
-    was, now, rows = value["was"], value["now"], value.get("rows")
-    if reason_to_refuse(path) is not None or not all(_is_name(name) for name in (was, now)):
-        raise ValueError(path)
-    read = None if rows is None else tuple(_row(row) for row in rows)
-    executable = bool(value.get("executable"))
-    changes.append(OutputChange(path, str(value["algorithm"]), was, now, read, executable))
-
-
-def _row(value: Any) -> Row:
-    path, was, now, kept = value
-    if path != "" and reason_to_refuse(path) is not None:
-        raise ValueError(path)
-    if not all(_is_name(name) for name in (was, now)):
-        raise ValueError(path)
-    if kept is not None and not _KEPT.match(kept):
-        raise ValueError(kept)
-    return Row(path, was, now, kept)
-
-
-def _is_name(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and is_object_name(value))
-
-
-def _take_hooks(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    changes.append(HooksChange(tuple(map(str, value["hooks"])), bool(value["placed"])))
-
-
-def _take_move(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    path, target = str(value["move"]), str(value["to"])
-    if reason_to_refuse(path) is not None or reason_to_refuse(target) is not None:
-        raise ValueError(path)
-    changes.append(MoveChange(path, target, str(value["algorithm"])))
-
-
-def _take_trash(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    changes.append(TrashChange(_mark(value["trash"])))
-
-
-def _take_trash_back(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
-    changes.append(TrashBack(_mark(value["untrash"])))
-
-
-def _mark(value: Any) -> str:
-    mark = str(value)
-    if not _MARK.match(mark):
-        raise ValueError(mark)
-    return mark
-
-
-_KINDS: dict[str, Callable[[dict[str, Any], list[Change], dict[str, int]], None]] = {
-    "file": _take_file,
-    "output": _take_output,
-    "move": _take_move,
-    "hooks": _take_hooks,
-    "trash": _take_trash,
-    "untrash": _take_trash_back,
-}
 
 
 def paths_of(changes: Iterable[Change]) -> tuple[list[str], list[str]]:

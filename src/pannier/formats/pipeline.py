@@ -50,14 +50,21 @@ class Pipeline:
 
 
 def parse(data: bytes, file: str, read: Read, options: PipelineOptions) -> Pipeline:
-    """Reads a `dvc.yaml`. file: its root-relative POSIX path.
+    """Reads a `dvc.yaml`; see `parse_document`."""
+    return parse_document(yamlio.load(data, file), data, file, read, options)
+
+
+def parse_document(
+    document: Any, data: bytes, file: str, read: Read, options: PipelineOptions
+) -> Pipeline:
+    """Reads a `dvc.yaml`. document: its value, which is not changed. file: its root-relative POSIX
+    path.
 
     read: returns the bytes of a root-relative path (it may start with '..'), or None: parameter
     files are read through it. Raises InvalidFile for what is not allowed, with the line, and its
     subclass Unresolved for an expression that names nothing. An empty file never means "no
     stages" (docs/durability.md, promise 11).
     """
-    document = yamlio.load(data, file)
     if document is None:
         raise InvalidFile(
             file,
@@ -102,7 +109,7 @@ class _Builder:
             plots=tuple(self._plots(variables)),
             artifacts=dict(self._artifacts(variables)),
             datasets=tuple(self._top("datasets", variables)),
-            warnings=(*self.warnings, *self.loader.warnings),
+            warnings=(*self.warnings, *self.loader.warnings, *self.resolver.warnings),
         )
 
     def _stages(self, name: str, raw: dict[str, Any], variables: Variables) -> Iterator[Stage]:

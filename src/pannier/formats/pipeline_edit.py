@@ -14,6 +14,7 @@ from pannier.formats import yamlio
 from pannier.formats.template import has_expression
 
 _GENERATED = ("foreach", "do", "matrix")
+_INDENT = "  "
 
 
 def is_parametrized(data: bytes, name: str, file: str) -> bool:
@@ -105,3 +106,62 @@ def _reads_as(data: bytes, wanted: dict[str, Any]) -> bool:
         return bool(yamlio.load(data, "") == wanted)
     except InvalidFile:
         return False
+
+
+def with_stage(data: bytes | None, name: str, definition: dict[str, Any], file: str) -> bytes:
+    """The file with a stage: a new one at the end of the others, or in the place of the old one.
+
+    data: None or empty for a new file. definition: keys in the order in which they are written; of
+    an old stage `desc` and `meta` stay where the new one has none, and comments where the keys do.
+    """
+    document = (yamlio.load(data, file) if data is not None else None) or {}
+    stages = _stages(document, file)
+    if not document:
+        return (data or b"") + yamlio.dump({"stages": {name: definition}})
+    if name not in stages:
+        appended = _appended(data or b"", name, definition, document, file)
+        if appended is not None:
+            return appended
+
+    def change(root: Any) -> None:
+        if root.get("stages") is None:
+            root["stages"] = {}
+        old = root["stages"].get(name)
+        if not isinstance(old, dict):
+            root["stages"][name] = definition
+            return
+        kept = {key: old[key] for key in ("desc", "meta") if key in old}
+        _become(old, {**kept, **definition})
+
+    return yamlio.edit(data or b"", change, file)
+
+
+def _appended(
+    data: bytes, name: str, definition: dict[str, Any], document: dict[str, Any], file: str
+) -> bytes | None:
+    """The file with the lines of a new stage behind the last one; None where it is of another
+    form than DVC's."""
+    if not document.get("stages"):
+        return None
+    last = yamlio.lines_of(data, ("stages", next(reversed(document["stages"]))))
+    if last is None or last.indent != len(_INDENT):
+        return None
+    lines = data.splitlines(keepends=True)
+    text = yamlio.dump({"stages": {name: definition}}).partition(b"\n")[2]
+    if not lines[last.stop - 1].endswith(b"\n"):
+        lines[last.stop - 1] += b"\n"
+    lines.insert(last.stop, text)
+    wanted = {**document, "stages": {**document["stages"], name: definition}}
+    changed = b"".join(lines)
+    return changed if _reads_as(changed, wanted) else None
+
+
+def _become(old: Any, new: dict[str, Any]) -> None:
+    """Makes a mapping of the editor's like another one, keeping what its author wrote."""
+    for key in [key for key in old if key not in new]:
+        del old[key]
+    for at, (key, value) in enumerate(new.items()):
+        if key not in old:
+            old.insert(at, key, value)
+        elif old[key] != value:
+            old[key] = value

@@ -22,6 +22,8 @@ repetition must not take all memory (docs/durability.md, hostile input S9)."""
 
 _REFERENCE = pattern(r"[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\]\s*)*\Z")
 _PART = pattern(r"\[([^.\[\]]+)\]\s*|\.?([^.\[\]]+)")
+_SEVERAL_COMMANDS = pattern(r"[;&|<>`\n]|\$\(")
+"""What makes more of a pasted text than words."""
 _SHELL_SPECIAL = pattern(r"""[\s;&|<>()$`\\"'*?#~!{}\[\]]""")
 _MISSING: Any = object()
 
@@ -133,6 +135,8 @@ class Resolver:
         self.file = file
         self.data = data
         self.style = style
+        self.warnings: list[str] = []
+        """Sentences for those who are about to run a command."""
         self._templates: dict[str, Template] = {}
         self._text_left = MAX_TEXT
         self._values_left = MAX_VALUES
@@ -216,8 +220,16 @@ class Resolver:
                 self._refuse(value, shown, place)
             else:
                 texts.append(to_text(value))
+                if options and _SEVERAL_COMMANDS.search(texts[-1]):
+                    self._warn_of_pasted(shown, part)
             self._spend_text(len(texts[-1]), place)
         return "".join(texts).replace("\\${", "${")
+
+    def _warn_of_pasted(self, shown: str, part: Reference) -> None:
+        self.warnings.append(
+            f"'{shown}' of '{self.file}' takes in a text from '${{{part.shown}}}' that the shell"
+            " reads as more than words"
+        )
 
     def _compile(self, raw: str, shown: str, place: Place) -> Template:
         parts: list[str | Reference] = []

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pannier.core.errors import InvalidFile
 from pannier.core.typed import Any
 from pannier.formats import yamlio
+from pannier.formats.yaml_events import MAX_DEPTH
 
 _MISSING: Any = object()
 
@@ -52,6 +53,40 @@ def select(values: Mapping[Any, Any], names: Sequence[str]) -> tuple[dict[str, A
         else:
             found[name] = value
     return found, missing
+
+
+def picked(values: Mapping[Any, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The named values in the shape that they have in a file; what is not there is left out.
+
+    Of a list the items before a named one are None.
+    """
+    found, _ = select(values, names)
+    part = _part(values, [tuple(name.split(".")) for name in found])
+    return part if isinstance(part, dict) else {}
+
+
+def _part(value: Any, paths: list[tuple[str, ...]]) -> Any:
+    if () in paths:
+        return value
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for first, *rest in paths:
+        groups.setdefault(first, []).append(tuple(rest))
+    if isinstance(value, list):
+        places = {int(first) % len(value): rest for first, rest in groups.items()}
+        return [
+            _part(value[at], places[at]) if at in places else None for at in range(max(places) + 1)
+        ]
+    keys = {str(key): key for key in value}
+    return {first: _part(value[keys[first]], rest) for first, rest in groups.items()}
+
+
+def metrics_of(value: Any) -> Any:
+    """What counts as a metric in a value: numbers, texts, truth values and mappings of them; None
+    for what does not."""
+    if isinstance(value, dict):
+        kept = {key: metrics_of(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item is not None and item != {}}
+    return value if isinstance(value, str | int | float) else None
 
 
 def diff_params(
@@ -107,16 +142,39 @@ def _load_python(data: bytes, path: str) -> Any:
     return python_values.parse(data, path)
 
 
-def _load_json(data: bytes, path: str) -> Any:
+def load_json(data: bytes, path: str) -> Any:
+    """JSON, whatever the file is called. Raises InvalidFile as `load_params` does."""
     import json
 
     text = _decode(data, path)
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidFile(path, error.msg, line=error.lineno, column=error.colno) from None
     except (RecursionError, ValueError) as error:
         raise InvalidFile(path, f"it cannot be read: {error}") from None
+    return _checked(found, path)
+
+
+def _checked(found: Any, path: str) -> Any:
+    """The value of a file; as deep as YAML may be, so that nobody has to think of the depth."""
+    if _is_deeper(found, MAX_DEPTH):
+        raise InvalidFile(path, f"it is nested deeper than {MAX_DEPTH} levels")
+    return found
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _load_toml(data: bytes, path: str) -> Any:
@@ -124,7 +182,7 @@ def _load_toml(data: bytes, path: str) -> Any:
 
     text = _decode(data, path)
     try:
-        return tomllib.loads(text)
+        return _checked(tomllib.loads(text), path)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise InvalidFile(path, str(error)) from None
 
@@ -139,7 +197,7 @@ def _decode(data: bytes, path: str) -> str:
 
 
 _READERS: dict[str, Callable[[bytes, str], Any]] = {
-    ".json": _load_json,
+    ".json": load_json,
     ".toml": _load_toml,
     ".py": _load_python,
 }

@@ -27,6 +27,10 @@ _HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
 _HEAD = "refs/pannier/head"
 _REFSPECS = ("+HEAD:" + _HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _FETCH = ("fetch", "--quiet", "--no-write-fetch-head", "--recurse-submodules=no")
+_WHOLE = "pannier-whole"
+_PARTIAL = "--filter=blob:none"
+_ASKS_BEFORE = {"ssh", "ssh+git", "git+ssh", "git", ""}
+"""Kinds of servers that may speak Git's older protocol, which gives whole branches only."""
 DAYS_KEPT = 30
 """A mirror that was not used for so long makes room when another one is brought up to date."""
 
@@ -111,14 +115,45 @@ class Mirror:
 
     def _fetch_refs(self) -> None:
         try:
-            if not self._is_made():
+            is_new = not self._is_made()
+            if is_new:
                 self._run(["init", "--quiet", "--bare", "--template="])
             # By the config, not on the command line: an address may hold a password.
             self._run(["config", "remote.origin.url", self.url])
-            self._run([*_FETCH, "--prune", "--force", "--filter=blob:none", "origin", *_REFSPECS])
+            fetch = [*_FETCH, "--prune", "--force"]
+            self._run([*fetch, *self._filter(), "origin", *_REFSPECS])
+            if is_new and not self._gives_single_objects():
+                self._start_whole()
+                self._run([*fetch, "origin", *_REFSPECS])
             self._run(["update-ref", "--no-deref", "HEAD", _HEAD])
         except GitError as error:
             raise SourceError(self.url, error.message, hint=error.hint) from None
+
+    def _filter(self) -> tuple[str, ...]:
+        return () if os.path.exists(f"{self.git_dir}/{_WHOLE}") else (_PARTIAL,)
+
+    def _gives_single_objects(self) -> bool:
+        """Tries it with a file of HEAD: only then is a partial copy of use."""
+        scheme = _URL.match(self.url)
+        if (scheme[1].lower() if scheme else "") not in _ASKS_BEFORE or os.path.isabs(self.url):
+            return True
+        missing = self._missing(_HEAD)
+        if not missing:
+            return True
+        try:
+            self._bring(missing[:1])
+        except GitError as error:
+            if "unadvertised object" in error.message or "not our ref" in error.message:
+                return False
+            raise
+        return True
+
+    def _start_whole(self) -> None:
+        """From now on the copy is no partial one."""
+        trees.remove_tree(self.git_dir)
+        self._run(["init", "--quiet", "--bare", "--template="])
+        self._run(["config", "remote.origin.url", self.url])
+        os.close(fsio.create_new(f"{self.git_dir}/{_WHOLE}"))
 
     def _resolve(self, rev: str | None) -> str:
         with contextlib.closing(self.open()) as repo:
@@ -128,7 +163,7 @@ class Mirror:
                 if rev is None or not is_oid(rev):
                     raise
             with contextlib.suppress(GitError):  # a commit that no branch leads to
-                self._run([*_FETCH, "--filter=blob:none", "origin", rev])
+                self._run([*_FETCH, *self._filter(), "origin", rev])
             return repo.resolve(rev)
 
     def bring_blobs(self, tree: str, oids: Collection[str], progress: Progress) -> None:
@@ -139,24 +174,30 @@ class Mirror:
         wanted = set(oids)
         if not wanted:
             return
-        _, answer = self._run(
-            ["rev-list", "--objects", "--missing=print", "--no-object-names", f"{tree}^{{tree}}"]
-        )
-        missing = {line[1:] for line in answer.decode().split("\n") if line.startswith("?")}
-        needed = sorted(wanted & missing)
+        needed = sorted(wanted.intersection(self._missing(tree)))
         if not needed:
             return
         task = progress.task(f"Fetching from {self.url}", len(needed))
         try:
             with ProjectLock(f"{self._folder}/lock", wait=True):
-                self._run(
-                    [*_FETCH, "--no-tags", "--filter=blob:none", "origin", "--stdin"],
-                    more=("-c", "fetch.negotiationAlgorithm=noop"),
-                    stdin="".join(f"{oid}\n" for oid in needed).encode(),
-                )
+                self._bring(needed)
         except GitError as error:
             raise SourceError(self.url, error.message, hint=error.hint) from None
         task.close()
+
+    def _missing(self, tree: str) -> list[str]:
+        """Objects below a commit or tree that are not here."""
+        _, answer = self._run(
+            ["rev-list", "--objects", "--missing=print", "--no-object-names", f"{tree}^{{tree}}"]
+        )
+        return [line[1:] for line in answer.decode().split("\n") if line.startswith("?")]
+
+    def _bring(self, oids: Sequence[str]) -> None:
+        self._run(
+            [*_FETCH, "--no-tags", _PARTIAL, "origin", "--stdin"],
+            more=("-c", "fetch.negotiationAlgorithm=noop"),
+            stdin="".join(f"{oid}\n" for oid in oids).encode(),
+        )
 
     def _run(
         self, args: Sequence[str], *, more: Sequence[str] = (), stdin: bytes | None = None

@@ -53,6 +53,20 @@ class ObjectReader:
         """The size of each object in bytes, in order; None for one that is not there."""
         return [None if found is None else int(found[2]) for found in self._ask("info", names)]
 
+    def commits(self, revs: Sequence[str]) -> list[str | None]:
+        """The commit that each revision means, in order; None for what is unclear."""
+        # A line of its own for each: a newline in one would begin a command.
+        named = [rev for rev in revs if rev and not any(sign in rev for sign in "\n\r\0")]
+        with self._lock:
+            try:
+                found = self._exchange("info", [f"{rev}^{{commit}}" for rev in named])
+            except BaseException:
+                self._stop()
+                raise
+        known = dict(zip(named, found, strict=True))
+        answers = [known.get(rev) for rev in revs]
+        return [None if each is None else each[0] for each in answers]
+
     def _ask(self, verb: str, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
         for name in names:
             # A newline in it would begin a command of its own.
@@ -85,7 +99,7 @@ class ObjectReader:
         for _ in names:
             header = process.stdout.readline()
             words = header.decode().split()
-            if header.endswith(b" missing\n"):
+            if header.endswith((b" missing\n", b" ambiguous\n")):
                 found.append(None)
                 continue
             if not header.endswith(b"\n") or len(words) != 3:
@@ -152,7 +166,16 @@ class Objects:
     def __init__(self, reader: ObjectReader, shallow: bool) -> None:
         self._reader, self._shallow = reader, shallow
         self._trees: dict[str, Tree] = {}
+        self._roots: dict[str, str] = {}
         self._entries = 0
+
+    def commits(self, revs: Sequence[str]) -> list[str | None]:
+        """The commit that each revision means, in order; None for an unknown or unclear one."""
+        rest = iter(revs)
+        found: list[str | None] = []
+        while batch := list(islice(rest, _BATCH)):
+            found += self._reader.commits(batch)
+        return found
 
     def blobs(self, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The bytes of each, in order. Raises GitError for one that is missing or no blob."""
@@ -169,9 +192,16 @@ class Objects:
 
     def root(self, commit: str) -> str:
         """The tree of a commit."""
-        ((_, oid, data),) = self._all([commit + "^{tree}"], "tree")
-        self._remember(oid, _parse_tree(oid, data))
-        return oid
+        if commit not in self._roots:
+            self.foresee([commit])
+        return self._roots[commit]
+
+    def foresee(self, commits: Iterable[str]) -> None:
+        """Reads the trees of commits that will be asked for, in one exchange."""
+        names = {f"{commit}^{{tree}}": commit for commit in commits if commit not in self._roots}
+        for name, oid, data in self._all(names, "tree"):
+            self._roots[names[name]] = oid
+            self._remember(oid, _parse_tree(oid, data))
 
     def committed_s(self, commit: str) -> int:
         """When a commit was made, in seconds since 1970; 0 where it does not say."""

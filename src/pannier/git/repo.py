@@ -69,6 +69,11 @@ class GitRepo:
             self._refs(name.decode().strip())  # damaged is not the same as not there yet
             return None
 
+    def branch(self) -> str | None:
+        """The name of the branch checked out, with or without commits; None for a commit alone."""
+        status, answer = self._run("symbolic-ref", "--quiet", "--short", "HEAD", allowed=(0, 1))
+        return os.fsdecode(answer).strip() if status == 0 else None
+
     def resolve(self, rev: str) -> str:
         """The full name of the commit that rev means. Raises GitError for an unknown one."""
         unknown = f"unknown Git revision '{rev}'"
@@ -86,6 +91,11 @@ class GitRepo:
             shallow = "this clone is shallow; to bring the rest: git fetch --unshallow"
             raise GitError(unknown, hint=shallow if self.is_shallow() else None)
         return answer.decode().strip()
+
+    def resolve_all(self, revs: Sequence[str]) -> list[str]:
+        """The same of many, by one process. Raises GitError for the first unknown one."""
+        found = self.objects.commits(revs)
+        return [sha or self.resolve(rev) for rev, sha in zip(revs, found, strict=True)]
 
     def branches(self) -> list[tuple[str, str]]:
         """(name, commit) of the local branches, by name."""
@@ -251,6 +261,12 @@ class GitRepo:
 
     def is_ignored(self, path: str) -> bool:
         return self.check_ignore([path])[path]
+
+    def files(self) -> list[str]:
+        """All files that the index names or that no ignore rule hides, as seen from the root."""
+        options = ("--cached", "--others", "--exclude-standard", "-z")
+        _, answer = self._run("ls-files", *options)
+        return sorted({os.fsdecode(entry) for entry in answer.split(b"\0")[:-1]})
 
     def untracked(self, folder: str) -> list[str]:
         """The files below a folder that neither the index nor an ignore rule names, as seen from

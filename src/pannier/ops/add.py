@@ -27,14 +27,8 @@ from pannier.core.stage import Meta, Out, Stage
 from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
-from pannier.ops.tracking import (
-    ignore_in_git,
-    shown,
-    stage_in_git,
-    with_out,
-    write_pointer,
-)
 from pannier.project import snapshot as snapshots
+from pannier.project.carried import carry_versions
 from pannier.project.index import (
     Index,
     OutRef,
@@ -45,10 +39,17 @@ from pannier.project.index import (
     parse_stage_file,
     workspace_reader,
 )
-from pannier.project.presence import manifest_of
+from pannier.project.presence import manifest_of, recorded_manifest
 from pannier.project.project import Project
 from pannier.project.snapshot import ABSENT, Snapshot
 from pannier.project.targets import root_relative
+from pannier.project.tracking import (
+    ignore_in_git,
+    shown,
+    stage_in_git,
+    with_out,
+    write_pointer,
+)
 from pannier.project.workspace import refuse_other, relink, save, sweep
 from pannier.store.publishing import put_bytes
 from pannier.store.remote import Remote
@@ -136,23 +137,19 @@ def add(
         written[stage.file] = stage
         if options.save and options.relink and look.kind != ABSENT:
             relink(project, look, progress)
-        _note_link(project, stage, task)
+        if options.save:  # else DVC, too, takes it for the user's own when it is tracked no more
+            _note_link(project, stage, task)
     pointers = list(written)
     to_commit = list(dict.fromkeys([*changed, *pointers]))
     return AddReport(pointers, to_commit, stage_in_git(project, to_commit))
 
 
 def _look(project: Project, task: _Task, progress: Progress) -> Snapshot:
-    """What is at a target's place. Unchanged content of a pointer of DVC before 3.0 keeps the
-    digest it has, so that nothing changes in Git; new content gets a digest of today."""
+    """What is at a target's place; of a part with the directory's algorithm."""
     recorded = task.out.digest
     if recorded is not None and task.inside:
         return snapshots.look(project, task.path, recorded.algorithm, progress)
-    if recorded is not None and recorded.algorithm != MD5:
-        old = snapshots.look(project, task.path, recorded.algorithm, progress)
-        if snapshots.measure(project, old, progress).digest == recorded:
-            return old
-    return snapshots.look(project, task.path, MD5, progress)
+    return snapshots.look_anew(project, task.path, recorded, progress)
 
 
 def _note_link(project: Project, stage: Stage, task: _Task) -> None:
@@ -268,9 +265,11 @@ def _recorded(project: Project, task: _Task, look: Snapshot, options: AddOptions
     """The stage with the new content of its output."""
     if not task.inside:
         assert look.digest is not None
-        return with_out(task.stage, task.out.path, look.digest, look.meta)
-    digest, meta = _updated_directory(project, task, look, options)
-    return with_out(task.stage, task.out.path, digest, meta)
+        digest, meta = look.digest, look.meta
+    else:
+        digest, meta = _updated_directory(project, task, look, options)
+    stage = with_out(task.stage, task.out.path, digest, meta)
+    return carry_versions(project, task.stage, stage)
 
 
 def _bring_manifests(project: Project, tasks: list[_Task]) -> None:
@@ -285,7 +284,11 @@ def _bring_manifests(project: Project, tasks: list[_Task]) -> None:
                 f"'{task.out_path}' has no recorded content yet",
                 hint=f"record it first with 'dvc add {task.out_path}'",
             )
-        if manifest_of(project, recorded) is None:
+        if task.out.files is not None:
+            listed = recorded_manifest(project, task.out)
+            assert listed is not None
+            project.store.keep_manifest(recorded.hex, listed)
+        elif manifest_of(project, recorded) is None:
             _bring_manifest(project, task, recorded)
 
 

@@ -184,6 +184,7 @@ class _Checkout:
             stored = self._stored(store, have, want)
         plan = plan_checkout(have, want, stored, redo)
         only_links = bool(redo) and plan_checkout(have, want, stored).is_empty
+        del stored
         if look.kind == OTHER:
             plan = replace(plan, unsaved=[])
         self._check_unsaved(plan, path)

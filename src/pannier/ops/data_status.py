@@ -11,6 +11,7 @@ from pannier.core.events import Progress
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.path import is_within, relative
 from pannier.core.record import dataclass, field
+from pannier.formats.entries import version_at
 from pannier.git.filters import is_dirty
 from pannier.project import states
 from pannier.project.index import Index, OutRef, load_index
@@ -21,6 +22,8 @@ from pannier.project.snapshot import Snapshot
 from pannier.project.targets import Selected
 from pannier.project.used import collect
 from pannier.store.remote import Remote
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.versioned import VersionedRemote
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,9 @@ def _not_in_remote(
         except NoRemote:
             found += _absent(refs, _manifests(project, refs, scope), set(), scope)
             continue
+        if config.is_versioned:
+            found += _not_in_versions(config, refs, _manifests(project, refs, scope), scope)
+            continue
         with Remote(config) as remote:
             manifests = _manifests(project, refs, scope, remote)
             names = {ref.out.digest.hex for ref in refs if ref.out.digest is not None}
@@ -194,6 +200,36 @@ def _not_in_remote(
             there = set(remote.present(algorithm, names, remote.jobs, progress))
             found += _absent(refs, manifests, there, scope)
     return sorted(found)
+
+
+def _not_in_versions(
+    config: RemoteConfig, refs: Sequence[OutRef], manifests: dict[str, Manifest], scope: Scope
+) -> list[str]:
+    """What has no version at a remote with cloud versions, or one that is gone."""
+    rows = {ref.path: _recorded_versions(ref, config.name) for ref in refs}
+    with VersionedRemote(config) as remote:
+        known = remote.known({key: id_ for some in rows.values() for key, id_, _ in some})
+    found: list[str] = []
+    for ref in refs:
+        some, digest = rows[ref.path], ref.out.digest
+        gone = {md5 for key, version, md5 in some if not (version and known.has(key, version))}
+        there = {md5 for _, _, md5 in some} - gone
+        if some and not gone and digest is not None:
+            there.add(digest.hex)
+        found += _absent([ref], manifests, there, scope)
+    return found
+
+
+def _recorded_versions(ref: OutRef, remote: str) -> list[tuple[str, str, str]]:
+    """(key, version id or "", MD5) of the files of an output, as its entry says."""
+    out, digest = ref.out, ref.out.digest
+    if digest is not None and not digest.is_dir:
+        entry = {"cloud": out.cloud} if out.cloud else out.extra
+        return [(ref.path, version_at(entry, remote), digest.hex)]
+    return [
+        (f"{ref.path}/{row['relpath']}", version_at(row, remote), str(row.get("md5")))
+        for row in out.files or ()
+    ]
 
 
 def _manifests(

@@ -13,12 +13,22 @@ from pannier.disk import fsio, link
 from pannier.git.mirror import mirrors_in
 from pannier.git.repo import GitRepo
 from pannier.project.config_files import GLOBAL, SYSTEM, config_dir
-from pannier.project.project import own_cache
-from pannier.project.settings import Settings
+from pannier.project.settings import Settings, own_cache
 from pannier.store.schemes import scheme_of
 
 _LIBRARIES = ("PyYAML", "ruamel.yaml", "tomlkit", "pathspec", "rich")
-_TRANSPORTS = {"s3": ("obstore", "botocore")}
+_TRANSPORTS: dict[str, tuple[str, ...]] = {
+    "azure": ("obstore",),
+    "gdrive": ("google-auth", "httpx"),
+    "gs": ("obstore",),
+    "hdfs": ("hdfs-native",),
+    "http": ("httpx",),
+    "oss": ("obstore", "botocore"),
+    "s3": ("obstore", "botocore"),
+    "ssh": ("asyncssh",),
+    "webdav": ("httpx",),
+    "webhdfs": ("httpx",),
+}
 NO_CACHE = "<https://error.dvc.org/no-dvc-cache>"
 
 
@@ -99,7 +109,9 @@ def describe_project(root: str, settings: Settings) -> ProjectReport:
     cache_dir = settings.get("cache.dir") or f"{root}/.dvc/cache"
     there = os.path.isdir(cache_dir)
     names = settings.remote_names()
-    remotes = {scheme_of(settings.get(f"remote.{name}.url") or "") for name in names}
+    own = settings.own_remotes()
+    urls = [settings.get(f"remote.{n}.url") or own.get(n, {}).get("url", "") for n in names]
+    remotes = {scheme_of(url) for url in urls}
     return ProjectReport(
         link_kinds=_link_kinds(cache_dir, f"{root}/.dvc/tmp/pannier") if there else None,
         cache_disk=_disk_of(cache_dir) if there else None,

@@ -12,7 +12,7 @@ from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
 from pannier.ops.importing import Place, bring
 from pannier.project.imported import is_partial, open_origin
-from pannier.project.imported_urls import brought_from, is_same, origin_of, told_of
+from pannier.project.imported_urls import brought_from, is_same, recorded_origin, told_of
 from pannier.project.origins import cargo_at
 from pannier.project.project import Project
 from pannier.project.snapshot import ABSENT
@@ -97,7 +97,8 @@ def _bring(
         return None, 0
     if dep.repo is None:
         found = _bring_url(project, stage, jobs, progress)
-        return found, 1 if found.meta.nfiles is None else found.meta.nfiles + 1
+        count = found.meta.nfiles
+        return found, 1 if count is None else count + (not dep.files)
     rev = dep.repo.get("rev_lock") or dep.repo.get("rev")
     with open_origin(project, stage, rev, project.absolute(cwd), progress) as source:
         cargo = cargo_at(source, dep.path, progress)
@@ -107,7 +108,7 @@ def _bring(
 def _bring_url(project: Project, stage: Stage, jobs: int | None, progress: Progress) -> Out:
     """Raises PannierError for a source that changed since."""
     dep = stage.deps[0]
-    with closing(origin_of(project, stage)) as origin:
+    with closing(recorded_origin(project, stage)) as origin:
         told = told_of(dep, origin)
         if told is None or is_same(dep, told):
             brought = bring(project, origin.cargo(), jobs, progress)

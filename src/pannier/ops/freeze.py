@@ -8,9 +8,9 @@ from pannier.core.errors import BadTarget, PannierError
 from pannier.core.record import dataclass, replace
 from pannier.disk import fsio
 from pannier.formats import pipeline_edit
-from pannier.ops.tracking import read_bytes, write_pointer
 from pannier.project.naming import Named, named_stages
 from pannier.project.project import Project
+from pannier.project.tracking import read_bytes, write_pointer
 from pannier.project.workspace import sweep
 
 

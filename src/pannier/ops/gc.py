@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from pannier.core.digest import LEGACY, MD5
-from pannier.core.errors import CorruptObject, MissingObject, PannierError, TransferFailed
+from pannier.core.errors import (
+    ConfigError,
+    CorruptObject,
+    MissingObject,
+    PannierError,
+    TransferFailed,
+)
 from pannier.core.events import Progress
 from pannier.core.gc import GcPlan, not_yet_there, plan_gc
 from pannier.core.record import dataclass, field, replace
@@ -244,7 +250,10 @@ def _look_at_remote(
     """What is to go from the remote, before anything goes from anywhere."""
     if not options.cloud:
         return None, {}
-    remote = stack.enter_context(Remote(project.settings.remote(options.remote)))
+    config = project.settings.remote(options.remote)
+    if config.is_versioned:
+        raise ConfigError("'gc -c' is unsupported for cloud versioned remotes")
+    remote = stack.enter_context(Remote(config))
     jobs = options.jobs or remote.jobs
     plans = {}
     for algorithm in (MD5, LEGACY):
@@ -274,6 +283,7 @@ def _clean_remote(
             if not failed:  # a manifest that stays may name any of the files
                 failed |= remote.delete(algorithm, names, jobs, progress)
         remote.transport.flush()
+        remote.give_up_uploads()
         failures += [(name, str(error)) for name, error in failed.items()]
         report.removed.append(Removed("", plan.total - len(failed)))
     if failures:

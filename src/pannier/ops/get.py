@@ -10,7 +10,7 @@ from pannier.core.record import dataclass
 from pannier.project.destination import destination, put, refuse_existing
 from pannier.project.origins import cargo_at, object_at
 from pannier.project.sources import SourceOptions, open_source
-from pannier.store.remote import Remote
+from pannier.project.version_keys import url_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,15 @@ class GetOptions:
     jobs: int | None = None
 
 
-def get(url: str, path: str, options: GetOptions, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class GetReport:
+    """What was brought: so many files, and where they stand, as seen from cwd."""
+
+    count: int
+    shown: str
+
+
+def get(url: str, path: str, options: GetOptions, progress: Progress) -> GetReport:
     """Brings a path of the source that url names; it appears whole or not at all.
 
     Raises DestinationExists, PathMissing, SourceError, GitError, ListMissing, TransferFailed.
@@ -35,7 +43,7 @@ def get(url: str, path: str, options: GetOptions, progress: Progress) -> None:
     with open_source(url, options.source, options.cwd, progress) as source:
         cargo = cargo_at(source, path, progress)
         try:
-            put(
+            got = put(
                 cargo,
                 options.cwd,
                 shown,
@@ -45,6 +53,7 @@ def get(url: str, path: str, options: GetOptions, progress: Progress) -> None:
             )
         finally:
             cargo.close()
+    return GetReport(len(got), shown)
 
 
 def storage_url(url: str, path: str, options: GetOptions, progress: Progress) -> str:
@@ -53,11 +62,9 @@ def storage_url(url: str, path: str, options: GetOptions, progress: Progress) ->
     Raises PathMissing for what DVC does not track, NoRemote.
     """
     with open_source(url, options.source, options.cwd, progress) as source:
-        place, ref, name = object_at(source, path, progress)
-        assert place.project is not None
-        assert ref.out.digest is not None
+        item = object_at(source, path, progress)
         try:
-            config = place.project.settings.remote(ref.out.remote)
+            config = item.project.settings.remote(item.remote)
         except NoRemote as error:
             raise PannierError(error.message, hint="name one with '--remote <name>'") from None
-        return f"{config.url.rstrip('/')}/{Remote.key(ref.out.digest.algorithm, name)}"
+        return url_at(config, item)

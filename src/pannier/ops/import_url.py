@@ -9,6 +9,7 @@ from pannier.core.events import Progress
 from pannier.core.record import dataclass, field, replace
 from pannier.core.source_errors import UrlMissing
 from pannier.core.stage import Dep, Stage
+from pannier.core.typed import Any
 from pannier.ops.importing import (
     ImportOptions,
     ImportReport,
@@ -33,7 +34,7 @@ class UrlOptions:
     remote, and nothing stays here. remote: that one, instead of the default one.
     """
 
-    fs_config: dict[str, str] = field(default_factory=dict)
+    fs_config: dict[str, Any] = field(default_factory=dict)
     to_remote: bool = False
     remote: str | None = None
 
@@ -51,6 +52,9 @@ def import_url(
         stage = new_stage(project, origin.name, Dep(path="."), options)
         dep = dep_of(project, stage, origin, given.fs_config)
         stage = replace(stage, deps=(dep,))
+        if origin.versions is not None:
+            # The source keeps what it has, so nothing of it goes to our own remote.
+            stage = replace(stage, outs=(replace(stage.outs[0], push=False),))
         _refuse_itself(project, stage, origin)
         if not options.run:
             return write(project, record(project, stage, None, sealed=False))
@@ -59,6 +63,7 @@ def import_url(
         place = Place(project, stage, progress)
         announce(stage, origin.shown(project, options.cwd), options.cwd, progress)
         try:
+            origin.check_versions() if origin.versions is not None else None
             if not options.download:
                 dep = measured(project, dep, origin, progress)
                 return write(project, record(project, replace(stage, deps=(dep,)), None))

@@ -33,7 +33,6 @@ from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
 from pannier.formats.entries import reason_against_output
-from pannier.ops.tracking import ignore_in_git, shown, stage_in_git, with_out, write_pointer
 from pannier.project import snapshot as snapshots
 from pannier.project.index import load_index
 from pannier.project.materialise import Materialiser
@@ -41,6 +40,7 @@ from pannier.project.project import Project
 from pannier.project.removal import remove
 from pannier.project.snapshot import ABSENT, OTHER
 from pannier.project.targets import root_relative
+from pannier.project.tracking import ignore_in_git, shown, stage_in_git, with_out, write_pointer
 from pannier.project.workspace import scratch_folder
 from pannier.store.cargo import Cargo, Got, pass_on, stow
 from pannier.store.publishing import put_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pannier.core.errors import ConfigError, PannierError
@@ -20,6 +21,9 @@ DVCIGNORE = b"""\
 """
 
 
+_BESIDE = ".pannier-tmp"
+
+
 @dataclass(frozen=True, slots=True)
 class InitReport:
     """root: of the new project. in_git: whether its files were staged."""
@@ -34,7 +38,7 @@ def init(
     """Makes `.dvc`, `.dvcignore` and stages them in Git. Layout: docs/formats.md, section 1.
 
     force: replace a `.dvc` that is there, with its cache. The new `.dvc` is built beside and takes
-    the name in one step, so that a kill leaves the old project or the new one.
+    the name in one step, last of all, so that a kill leaves the old project or the new one.
     """
     root = os.path.realpath(directory)
     git = None if no_scm else _git_of(root, subdir)
@@ -53,8 +57,6 @@ def init(
     fsio.make_dirs(root)
     _place(dvc_dir, no_scm, progress)
     dvcignore = os.path.join(root, ".dvcignore")
-    if not os.path.lexists(dvcignore):
-        fsio.write_atomic(dvcignore, DVCIGNORE, scratch=f"{dvc_dir}/tmp")
     if git is not None:
         git.add([f"{dvc_dir}/config", f"{dvc_dir}/.gitignore", dvcignore])
     return InitReport(root, git is not None)
@@ -83,8 +85,20 @@ def _check_replaceable(dvc_dir: str, force: bool) -> None:
         raise PannierError(f"'{os.path.relpath(dvc_dir)}' exists. Use `-f` to force.")
 
 
+def _sweep(dvc_dir: str) -> None:
+    """Removes what killed runs built beside."""
+    with os.scandir(os.path.dirname(dvc_dir)) as entries:
+        left = [e.name for e in entries if e.name.startswith(".dvc.") and e.name.endswith(_BESIDE)]
+    for name in left:
+        pid = name.removeprefix(".dvc.").partition("-")[0]
+        if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            with contextlib.suppress(OSError):
+                trees.remove_tree(os.path.join(os.path.dirname(dvc_dir), name))
+
+
 def _place(dvc_dir: str, no_scm: bool, progress: Progress) -> None:
-    new = f"{dvc_dir}.{os.urandom(4).hex()}.pannier-tmp"
+    _sweep(dvc_dir)
+    new = f"{dvc_dir}.{os.getpid()}-{os.urandom(4).hex()}{_BESIDE}"
     try:
         fsio.make_dirs(f"{new}/tmp")
         config = dump({"core": {"no_scm": "True"}}).encode() if no_scm else b""
@@ -93,6 +107,9 @@ def _place(dvc_dir: str, no_scm: bool, progress: Progress) -> None:
         if not no_scm:
             fsio.write_atomic(f"{new}/.gitignore", GITIGNORE)
         fsio.sync_dir(new)
+        dvcignore = os.path.join(os.path.dirname(dvc_dir), ".dvcignore")
+        if not os.path.lexists(dvcignore):
+            fsio.write_atomic(dvcignore, DVCIGNORE, scratch=f"{new}/tmp")
         if not os.path.lexists(dvc_dir):
             fsio.replace(new, dvc_dir)
         elif fsio.exchange(new, dvc_dir):

@@ -9,6 +9,7 @@ from pannier.core.errors import BadTarget
 from pannier.core.events import Progress
 from pannier.core.path import relative
 from pannier.core.record import dataclass
+from pannier.project.further import ask_further
 from pannier.project.overlay import Overlay, Row
 from pannier.project.sources import Source, clamp
 
@@ -47,6 +48,7 @@ def list_path(
     where = clamp(source.cwd, path, source.root) if path else ""
     place = source.place(where)
     inner = where[len(place.prefix) :].lstrip("/")
+    ask_further(place, progress)
     overlay = Overlay(place, progress, outs_only=options.outs_only, sizes=options.sizes)
     task = progress.task("Listing")
     depth = options.depth if options.recursive or options.tree else 1

@@ -33,8 +33,8 @@ from pannier.core.typed import Any
 from pannier.disk import batches, fsio
 from pannier.disk.walk import FIELDS
 from pannier.formats import lockfile, pointer, yamlio
-from pannier.ops.tracking import read_bytes
 from pannier.project.project import Project
+from pannier.project.tracking import read_bytes
 from pannier.project.workspace import sweep
 from pannier.store.publishing import put_bytes
 from pannier.store.remote import Remote

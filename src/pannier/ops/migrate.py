@@ -24,10 +24,10 @@ from pannier.disk import fsio
 from pannier.disk.link import HARDLINK
 from pannier.disk.walk import Folder, stat_key
 from pannier.formats import lockfile, pointer, yamlio
-from pannier.ops.tracking import ignore_in_git, read_bytes, stage_in_git, write_pointer
 from pannier.project import snapshot as snapshots
 from pannier.project.index import OutRef, load_index, outs_of
 from pannier.project.project import Project
+from pannier.project.tracking import ignore_in_git, read_bytes, stage_in_git, write_pointer
 from pannier.project.workspace import sweep
 from pannier.store.intake import Intake
 from pannier.store.publishing import put_bytes, settle

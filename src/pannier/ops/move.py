@@ -24,11 +24,11 @@ from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
 from pannier.formats.entries import reason_against_output
 from pannier.formats.oplog import MoveChange
-from pannier.ops.tracking import ignore_in_git, read_bytes, show_to_git, stage_in_git
 from pannier.project.index import Index, OutRef, load_index
 from pannier.project.project import Project
 from pannier.project.relocation import relocate
 from pannier.project.targets import root_relative
+from pannier.project.tracking import ignore_in_git, read_bytes, show_to_git, stage_in_git
 from pannier.project.workspace import sweep
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pannier.core.digest import LEGACY, MD5
-from pannier.core.errors import CorruptObject, PannierError, TransferFailed
+from pannier.core.errors import CorruptObject, LockBusy, PannierError, TransferFailed
 from pannier.core.events import Progress
-from pannier.core.manifest import parse_manifest
+from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.plan import TransferPlan
 from pannier.core.record import dataclass, field
 from pannier.project.project import Project
+from pannier.project.version_checks import recorded_at
+from pannier.project.version_keys import Far, open_far, recorded_files
 from pannier.project.workspace import scratch_folder, sweep
 from pannier.store import transfer
 from pannier.store.objects import Store
 from pannier.store.pace import Pace
+from pannier.store.publishing import put_bytes
 from pannier.store.remote import Remote
 from pannier.store.statcache import StatCache
 
@@ -43,36 +48,82 @@ def sync_remotes(
     """Copies objects of both layouts; nothing is removed anywhere.
 
     Every object passes through this machine and is hashed there, a list of files arrives after
-    all that it names. Raises UnknownRemote, TransportError, and TransferFailed when something did
+    all that it names. Of a source with cloud versions it is what the workspace records of it. The
+    project stays free for others: what is here lies in a folder of this process alone.
+    Raises UnknownRemote, TransportError, and TransferFailed when something did
     not arrive.
     """
-    sweep(project)
+    with suppress(LockBusy), project.lock():
+        sweep(project)
     report = RemoteSyncReport()
     ours, theirs = project.settings.remote(source), project.settings.remote(target)
     if ours.url == theirs.url:
         raise PannierError(f"remotes '{source}' and '{target}' are one place")
-    with Remote(ours) as origin, Remote(theirs) as goal:
+    if theirs.is_versioned:
+        raise PannierError(
+            f"remote '{target}' keeps cloud versions, which the pointers of a push name",
+            hint=f"'dvc fetch -r {source}' and 'dvc push -r {target}' bring data there",
+        )
+    with open_far(ours) as origin, Remote(theirs) as goal:
         pace = Pace(options.jobs or min(origin.jobs, goal.jobs), options.rate)
-        for algorithm in (MD5, LEGACY):
-            _copy_layout(project, algorithm, origin, goal, pace, progress, report)
+        if isinstance(origin, Remote):
+            for algorithm in (MD5, LEGACY):
+                layout = _Layout(algorithm, origin.listing(algorithm, pace.jobs, progress))
+                _copy_layout(project, layout, origin, goal, pace, progress, report)
+        else:
+            layout = _recorded_layout(project, origin.name)
+            _copy_layout(project, layout, origin, goal, pace, progress, report)
     if report.failures:
         raise TransferFailed(len(report.failures), "copy", report.failures)
     return report
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What a remote has. sizes: name -> size in bytes, None where nobody tells. keys: where each
+    lies, if not where remotes have their objects. lists: of files, that are no objects there."""
+
+    algorithm: str
+    sizes: dict[str, int | None]
+    keys: dict[str, str] | None = None
+    lists: dict[str, bytes] = field(default_factory=dict)
+
+
+def _recorded_layout(project: Project, remote: str) -> _Layout:
+    """What the workspace records of a remote with cloud versions."""
+    recorded = recorded_at(project, remote)
+    keys = {md5: key for key, md5 in recorded.versions.items()}
+    sizes: dict[str, int | None] = {}
+    lists: dict[str, bytes] = {}
+    for item in recorded.outs:
+        out = item.ref.out
+        for _, md5, entry in recorded_files(item.ref):
+            if md5 in keys:
+                sizes[md5] = entry.get("size") if out.files is not None else out.meta.size_bytes
+        if out.files is not None and out.digest is not None:
+            manifest = Manifest.of((row["relpath"], row["md5"]) for row in out.files)
+            lists[out.digest.hex] = manifest.to_bytes()
+            sizes[out.digest.hex] = len(lists[out.digest.hex])
+    return _Layout(MD5, sizes, keys, lists)
+
+
 def _copy_layout(
     project: Project,
-    algorithm: str,
-    origin: Remote,
+    layout: _Layout,
+    origin: Far,
     goal: Remote,
     pace: Pace,
     progress: Progress,
     report: RemoteSyncReport,
 ) -> None:
-    sizes = origin.listing(algorithm, pace.jobs, progress)
+    algorithm, sizes = layout.algorithm, layout.sizes
     there = goal.listing(algorithm, pace.jobs, progress) if sizes else {}
     # An object of another size is damaged on one side; which, its bytes will tell.
-    lacking = [name for name in sorted(sizes) if name not in there or there[name] != sizes[name]]
+    lacking = [
+        name
+        for name in sorted(sizes)
+        if name not in there or (sizes[name] is not None and there[name] != sizes[name])
+    ]
     arrived = set(there)
     files = [name for name in lacking if not name.endswith(".dir")]
     lists = [name for name in lacking if name.endswith(".dir")]
@@ -80,7 +131,11 @@ def _copy_layout(
     for group in [*transfer.groups(files, *cut), *transfer.groups(lists, *cut)]:
         with scratch_folder(project, ".dvc") as folder:
             store = Store(f"{folder}/objects", StatCache(None), algorithm)
-            got = transfer.fetch(store, origin, group, sizes, pace, progress)
+            brought = [name for name in group if name not in layout.lists]
+            got = transfer.fetch(store, origin, brought, sizes, pace, progress, layout.keys)
+            for name in group:
+                if name in layout.lists:
+                    put_bytes(store, name, layout.lists[name])
             report.failures += [(name, str(error)) for name, error in got.failed.items()]
             plan = _plan(store, [n for n in group if n not in got.failed], arrived, report)
             sent = transfer.push(store, goal, plan, pace, progress)

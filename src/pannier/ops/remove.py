@@ -13,13 +13,13 @@ from pannier.disk import fsio
 from pannier.disk.beneath import has_link_parent
 from pannier.disk.mutex import check_not_busy
 from pannier.formats import lockfile, pipeline_edit, pointer
-from pannier.ops.tracking import read_bytes, show_to_git
 from pannier.project import snapshot as snapshots
 from pannier.project.index import OutRef, outs_of
 from pannier.project.naming import Named, named_stages
 from pannier.project.project import Project
 from pannier.project.removal import remove as remove_output
 from pannier.project.snapshot import ABSENT, OTHER, Snapshot
+from pannier.project.tracking import read_bytes, show_to_git
 from pannier.project.workspace import sweep
 
 Ask = Callable[[str], bool]

@@ -6,14 +6,18 @@ from pannier.core.errors import ConfigError
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree, head
 from pannier.project.config_files import LEVELS, LOCAL, REPO, merge
-from pannier.project.config_write import Place, as_stored, change_level
+from pannier.project.config_write import Place, as_stored, change_level, refuse_for_committed
 from pannier.project.settings import load_settings
 
 # -- options -------------------------------------------------------------------------------------
 
 
-def set_option(place: Place, key: tuple[str, ...], value: str) -> None:
-    """Sets `("core", "remote")` or `("remote", "store", "url")`."""
+def set_option(place: Place, key: tuple[str, ...], value: str, *, force: bool = False) -> None:
+    """Sets `("core", "remote")` or `("remote", "store", "url")`.
+
+    force: also a secret in the file that is committed; else that raises ConfigError.
+    """
+    refuse_for_committed(place, key, value, force=force)
 
     def change(tree: Tree) -> dict[str, str]:
         section = tree
@@ -60,6 +64,8 @@ def no_option(key: tuple[str, ...]) -> ConfigError:
 
 
 def add_remote(place: Place, name: str, url: str, *, default: bool, force: bool) -> None:
+    refuse_for_committed(place, ("remote", name, "url"), url, force=force, adding=True)
+
     def change(tree: Tree) -> dict[str, str]:
         remotes = tree.setdefault("remote", {})
         if name in remotes and not force:
@@ -72,9 +78,13 @@ def add_remote(place: Place, name: str, url: str, *, default: bool, force: bool)
     change_level(place, change)
 
 
-def modify_remote(place: Place, name: str, option: str, value: str | None, unset: bool) -> None:
+def modify_remote(
+    place: Place, name: str, option: str, value: str | None, *, unset: bool, force: bool = False
+) -> None:
     """Sets one option of a remote that is known at this level, or below it; or unsets it."""
-    known = _known_remotes(place)
+    if value is not None and not unset:
+        refuse_for_committed(place, ("remote", name, option.lower()), value, force=force)
+    known = known_remotes(place)
 
     def change(tree: Tree) -> dict[str, str]:
         if name not in known:
@@ -98,35 +108,41 @@ def modify_remote(place: Place, name: str, option: str, value: str | None, unset
 
 def remove_remote(place: Place, name: str) -> None:
     """Removes a remote from one level; where it was the default from there upwards, none is."""
+    begun = _leads_nowhere(place, name)
 
     def change(tree: Tree) -> dict[str, str]:
-        if name not in tree.get("remote", {}):
+        if name in tree.get("remote", {}):
+            del tree["remote"][name]
+        elif not begun:
             raise _no_remote(name)
-        del tree["remote"][name]
+        _follow(tree, name, None)
         return {}
 
     change_level(place, change)
-    _follow_default(place, name, None)
+    follow_default(place, name, None)
 
 
 def rename_remote(place: Place, name: str, new: str) -> None:
     """Renames a remote in one level; a default that meant it follows, from there upwards."""
-    known = _known_remotes(place)
+    known, begun = known_remotes(place), _leads_nowhere(place, name)
 
     def change(tree: Tree) -> dict[str, str]:
+        if begun and new in tree.get("remote", {}):
+            return {}
         if new in known and new != name:
             raise ConfigError(f"Rename failed. Remote name '{new}' already exists.")
         if name not in tree.get("remote", {}):
             raise _no_remote(name)
         tree["remote"][new] = tree["remote"].pop(name)
+        _follow(tree, name, new)
         return {head("remote", name): head("remote", new)}
 
     change_level(place, change)
-    _follow_default(place, name, new)
+    follow_default(place, name, new)
 
 
 def set_default(place: Place, name: str) -> None:
-    if name not in _known_remotes(place):
+    if name not in known_remotes(place):
         raise ConfigError("default remote must be present in remote list.")
     set_option(place, ("core", "remote"), name)
 
@@ -142,19 +158,14 @@ def unset_default(place: Place) -> None:
     change_level(place, change)
 
 
-def _follow_default(place: Place, name: str, new: str | None) -> None:
+def follow_default(place: Place, name: str, new: str | None) -> None:
     """A default that means a remote follows it, in its own level and those above.
 
     DVC leaves an empty `.dvc/config.local` behind here, and so do we.
     """
 
     def change(tree: Tree) -> dict[str, str]:
-        core = tree.get("core")
-        if isinstance(core, dict) and str(core.get("remote", "")).lower() == name:
-            if new is None:
-                del core["remote"]
-            else:
-                core["remote"] = new
+        _follow(tree, name, new)
         return {}
 
     for level in LEVELS[LEVELS.index(place.level) :]:
@@ -162,7 +173,29 @@ def _follow_default(place: Place, name: str, new: str | None) -> None:
             change_level(Place(level, place.dvc_dir, place.cwd), change, only_if_changed=True)
 
 
-def _known_remotes(place: Place) -> set[str]:
+def _follow(tree: Tree, name: str, new: str | None) -> None:
+    """In one file, so that a kill finds remote and default as they were, or as they are to be."""
+    if _means(tree, name):
+        if new is None:
+            del tree["core"]["remote"]
+        else:
+            tree["core"]["remote"] = new
+
+
+def _means(tree: Tree, name: str) -> bool:
+    core = tree.get("core")
+    return isinstance(core, dict) and str(core.get("remote", "")).lower() == name
+
+
+def _leads_nowhere(place: Place, name: str) -> bool:
+    """True when a level has a default that no level has: a run of ours was killed between two
+    files, and the same command again is to do the rest."""
+    settings = load_settings(place.dvc_dir, check=False)
+    known = merge([level.tree for level in settings.levels]).get("remote", {})
+    return name not in known and any(_means(level.tree, name) for level in settings.levels)
+
+
+def known_remotes(place: Place) -> set[str]:
     """Remotes that a level can speak of: its own and those of the levels below it."""
     settings = load_settings(place.dvc_dir, check=False)
     below = LEVELS[: LEVELS.index(place.level) + 1]

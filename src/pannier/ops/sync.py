@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 
 from pannier.core.errors import (
+    ConfigError,
     CorruptObject,
     DiskError,
     MissingObject,
@@ -16,7 +17,7 @@ from pannier.core.errors import (
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.plan import plan_transfer
-from pannier.core.record import dataclass, field
+from pannier.core.record import dataclass, field, replace
 from pannier.disk import batches
 from pannier.disk.walk import FIELDS
 from pannier.project.presence import is_in_cache
@@ -24,10 +25,13 @@ from pannier.project.project import Project
 from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions
 from pannier.project.used import (
     WORKSPACE_ONLY,
-    Groups,
     RevisionOptions,
     Wanted,
+    by_versions,
     collect,
+    is_complete,
+    keep_lists,
+    local_members,
     select_used,
 )
 from pannier.project.workspace import sweep
@@ -42,7 +46,8 @@ from pannier.store.remote import Remote
 class SyncOptions:
     """remote: instead of the default one. jobs: requests in flight, None for what does well.
     rate: bytes per second at most. max_size: only outputs strictly smaller, in bytes. kinds: only
-    "metric" or "plot" outputs."""
+    "metric" or "plot" outputs. for_it_alone: without outputs that have another remote of their
+    own."""
 
     targets: TargetOptions = ALL_TARGETS
     revisions: RevisionOptions = WORKSPACE_ONLY
@@ -51,18 +56,21 @@ class SyncOptions:
     rate: int | None = None
     max_size: int | None = None
     kinds: tuple[str, ...] = ()
+    for_it_alone: bool = False
 
 
 @dataclass(slots=True)
 class SyncReport:
     """transferred: objects that moved, manifests included. missing: (algorithm, digest, path) of
     what is on neither side. failures: (digest or path, reason). imports: those whose data is not
-    in the cache then, and those of which only the source is recorded."""
+    in the cache then, and those of which only the source is recorded. versioned: what remotes with
+    cloud versions have, by the remote's name: it was not moved (`ops.versions`)."""
 
     transferred: int = 0
     missing: list[tuple[str, str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     imports: list[Selected] = field(default_factory=list)
+    versioned: dict[str, list[Selected]] = field(default_factory=dict)
 
 
 def _select(
@@ -72,16 +80,12 @@ def _select(
     if options.max_size is not None:
         limit = options.max_size
         selected = [s for s in selected if (s.ref.out.meta.size_bytes or 0) < limit]
+    if options.for_it_alone and options.remote is not None:
+        name = options.remote.lower()
+        selected = [s for s in selected if (s.ref.out.remote or name).lower() == name]
     if options.kinds:
         selected = [s for s in selected if s.ref.out.kind in options.kinds]
     return selected
-
-
-def _groups(
-    project: Project, targets: Sequence[str], options: SyncOptions, progress: Progress
-) -> Groups:
-    """What may be pushed."""
-    return collect(_select(project, targets, options, progress), pushing=True)
 
 
 def _open(project: Project, own: str | None, options: SyncOptions) -> Remote:
@@ -103,15 +107,22 @@ def push(
 ) -> SyncReport:
     """Uploads what the remote lacks. Raises TransferFailed when something did not arrive."""
     report = SyncReport()
-    groups = _groups(project, targets, options, progress)
-    if not groups:
+    selected = _select(project, targets, options, progress)
+    plain, versioned = by_versions(project, selected, options.remote)
+    if versioned:
+        # Other revisions are not in the workspace, so their versions cannot be written down.
+        here = _select(project, targets, replace(options, revisions=WORKSPACE_ONLY), progress)
+        report.versioned = by_versions(project, here, options.remote)[1]
+    keep_lists(project, plain)
+    groups = collect(plain, pushing=True)
+    if not groups and not versioned:
         _open(project, None, options).transport.close()
     for (own, algorithm), wanted in groups.items():
         store = project.store_of(algorithm)
         with _open(project, own, options) as remote:
             _push_group(store, remote, wanted, _pace(project, remote, options), progress, report)
     if report.failures:
-        raise TransferFailed(len(report.failures), "upload", report.failures)
+        raise TransferFailed(len(report.failures), "upload", report.failures, report.missing)
     return report
 
 
@@ -123,7 +134,7 @@ def _push_group(
     progress: Progress,
     report: SyncReport,
 ) -> None:
-    members, unknown = _local_members(store, wanted)
+    members, unknown = local_members(store, wanted)
     # That the list is there says nothing of its files (docs/durability.md, promise 23).
     found, failed = remote.read_many(wanted.algorithm, unknown, pace.jobs)
     for name, data in found.items():
@@ -150,18 +161,6 @@ def _push_group(
     done = transfer.push(store, remote, plan, pace, progress)
     report.transferred += done.done
     report.failures += [(name, str(error)) for name, error in done.failed.items()]
-
-
-def _local_members(store: Store, wanted: Wanted) -> tuple[dict[str, list[str]], list[str]]:
-    """Directory -> digests of its files; and the directories whose list is not here."""
-    members: dict[str, list[str]] = {}
-    unknown: list[str] = []
-    for name in wanted.manifests:
-        try:
-            members[name] = wanted.members(name, store.manifest(name))
-        except (MissingObject, CorruptObject):
-            unknown.append(name)
-    return members, unknown
 
 
 def _same_there(
@@ -198,14 +197,17 @@ def fetch(
     sweep(project)
     selected = _select(project, targets, options, progress)
     report = SyncReport()
-    for (own, algorithm), wanted in collect(selected).items():
+    plain, report.versioned = by_versions(project, selected, options.remote)
+    keep_lists(project, plain)
+    for (own, algorithm), wanted in collect(plain).items():
         store = project.store_of(algorithm)
         store.hold()
-        if _is_complete(store, wanted):
+        if is_complete(store, wanted):
             continue
         _fetch_from_first(project, own, wanted, options, progress, report)
+    keep_lists(project, plain)
     if report.failures:
-        raise TransferFailed(len(report.failures), "download", report.failures)
+        raise TransferFailed(len(report.failures), "download", report.failures, report.missing)
     report.imports = [item for item in selected if _is_wanting(project, item)]
     return report
 
@@ -262,15 +264,6 @@ def _is_wanting(project: Project, item: Selected) -> bool:
     return digest is None or not is_in_cache(project, digest)
 
 
-def _is_complete(store: Store, wanted: Wanted) -> bool:
-    """True when nothing is missing here: then no remote is needed, or even configured."""
-    members, unknown = _local_members(store, wanted)
-    if unknown:
-        return False
-    every = {name for names in members.values() for name in names} | wanted.files
-    return not store.missing(every)
-
-
 def _fetch_group(
     store: Store,
     remote: Remote,
@@ -279,11 +272,12 @@ def _fetch_group(
     progress: Progress,
     report: SyncReport,
 ) -> None:
-    members, unknown = _local_members(store, wanted)
-    fresh = _fetch_manifests(store, remote, wanted, unknown, pace.jobs, report)
+    members, unknown = local_members(store, wanted)
+    fresh = _fetch_manifests(store, remote, wanted, unknown, pace.jobs, progress, report)
     members |= {name: wanted.members(name, manifest) for name, (_, manifest) in fresh.items()}
-    every = {name for names in members.values() for name in names} | wanted.files
-    missing = sorted(store.missing(every))
+    missing = sorted(
+        store.missing({name for names in members.values() for name in names} | wanted.files)
+    )
     there = remote.present(store.algorithm, missing, pace.jobs, progress)
     plan = [name for name in missing if name in there]
     done = transfer.fetch(store, remote, plan, there, pace, progress)
@@ -303,9 +297,16 @@ def _fetch_manifests(
     wanted: Wanted,
     names: list[str],
     jobs: int,
+    progress: Progress,
     report: SyncReport,
 ) -> dict[str, tuple[bytes, Manifest]]:
+    if not names:
+        return {}
+    task = progress.task(f"Fetching lists from {remote.name}", len(names))
     found, failed = remote.read_many(store.algorithm, names, jobs)
+    task.travelled(sum(map(len, found.values())))
+    task.advance(len(names))
+    task.close()
     fresh: dict[str, tuple[bytes, Manifest]] = {}
     for name, data in found.items():
         try:
@@ -339,8 +340,14 @@ def cloud_status(
 ) -> CloudReport:
     """Compares the cache with a remote, object by object. Raises NoRemote, TransportError."""
     changes: dict[str, str] = {}
-    groups = _groups(project, targets, options, progress)
-    shown = project.settings.remote(options.remote).name
+    selected = _select(project, targets, options, progress)
+    config = project.settings.remote(options.remote)
+    if config.is_versioned or by_versions(project, selected, options.remote)[1]:
+        raise ConfigError("'status' is unsupported for cloud versioned remotes")
+    with contextlib.suppress(OSError, DiskError):
+        keep_lists(project, selected)
+    groups = collect(selected, pushing=True)
+    shown = config.name
     for (own, algorithm), wanted in groups.items():
         store = project.store_of(algorithm)
         with _open(project, own, options) as remote:
@@ -352,7 +359,7 @@ def cloud_status(
 def _compare(
     store: Store, remote: Remote, wanted: Wanted, jobs: int, progress: Progress
 ) -> dict[str, str]:
-    _, unknown = _local_members(store, wanted)
+    _, unknown = local_members(store, wanted)
     found, _ = remote.read_many(store.algorithm, unknown, jobs)
     for name, fetched in found.items():
         # A list of files that had to be fetched is kept, as DVC does; where that cannot be

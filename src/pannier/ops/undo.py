@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import stat
 
-from pannier.core.errors import PannierError, UndoRefused
+from pannier.core.digest import MD5
+from pannier.core.errors import PannierError
 from pannier.core.events import Progress
 from pannier.core.hashes import md5
 from pannier.core.path import relative
 from pannier.core.record import dataclass, field
+from pannier.core.undo_errors import UndoRefused
 from pannier.disk import fsio
 from pannier.disk.beneath import has_link_parent
 from pannier.disk.reading import read_regular
@@ -29,6 +31,7 @@ from pannier.formats.oplog import (
     UnknownChange,
 )
 from pannier.git.repo import GitRepo
+from pannier.project.begun import still_at_work, unfinished
 from pannier.project.hook_files import HOOKS, is_ours, remove_hooks, write_hooks
 from pannier.project.index import is_stage_file, load_index
 from pannier.project.journal import Journal
@@ -73,19 +76,27 @@ class _Work:
     trash: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
 
 
 def undo(project: Project, options: UndoOptions, progress: Progress) -> UndoReport:
     """Raises UndoRefused before anything is touched; PannierError when there is no such entry."""
     journal = Journal(project.root)
     entry, again = _choose(journal, options.number, progress)
+    holder = still_at_work(project, entry)
+    if holder is not None:
+        raise PannierError(
+            f"cannot undo {named(entry)}: it is still running: the command of {holder}",
+            hint="wait for it, or end it, and repeat the command",
+        )
     if not options.dry:
         sweep(project)
-    work = _look(project, journal, entry, options, progress)
-    if work.changed or work.missing:
+    work = _look(project, journal, entry, options, progress, goes_on=again is not None)
+    if work.changed or work.missing or work.unsure:
         shown = [relative(path, options.cwd) for path in work.changed]
         lost = [(relative(path, options.cwd), name) for path, name in work.missing]
-        raise UndoRefused(named(entry), shown, lost)
+        unsure = [relative(path, options.cwd) for path in work.unsure]
+        raise UndoRefused(named(entry), shown, lost, unsure)
     report = _report(project, work, entry, options.cwd)
     if options.dry:
         report.objects = sum(objects_in_trash(project, mark) for mark in work.trash)
@@ -139,7 +150,13 @@ def _choose(journal: Journal, number: int | None, progress: Progress) -> tuple[E
 
 
 def _look(
-    project: Project, journal: Journal, entry: Entry, options: UndoOptions, progress: Progress
+    project: Project,
+    journal: Journal,
+    entry: Entry,
+    options: UndoOptions,
+    progress: Progress,
+    *,
+    goes_on: bool,
 ) -> _Work:
     work = _Work()
     outputs: dict[str, list[OutputChange]] = {}
@@ -164,13 +181,37 @@ def _look(
                 f"cannot undo {named(entry)}: it holds a change of the kind '{change.kind}',"
                 " which this version does not know"
             )
-    for changes in outputs.values():
-        found = plan_restore(project, journal.folder, changes, progress, verify=not options.dry)
-        work.changed += found.changed
+    left = unfinished(project, journal.folder, entry, progress, goes_on=goes_on)
+    begun = {one.path: one for one in left}
+    for path, one in begun.items():
+        outputs.setdefault(path, []).append(one.left or OutputChange(path, MD5, None, None, ()))
+    for path, changes in outputs.items():
+        since = _since(journal, entry, changes, progress)
+        found = plan_restore(
+            project, journal.folder, changes, progress, verify=not options.dry, since=since
+        )
+        nobody_knows = path in begun and begun[path].left is None
+        (work.unsure if nobody_knows else work.changed).extend(found.changed)
         work.missing += found.missing
         if found.rows:
             work.outputs.append(found)
     return work
+
+
+def _since(
+    journal: Journal, entry: Entry, changes: list[OutputChange], progress: Progress
+) -> list[OutputChange]:
+    """What later commands did to an output of which this one left files unread."""
+    if not any(change.left for change in changes):
+        return []
+    path = changes[0].path
+    return [
+        change
+        for later in journal.newest_first(progress)
+        if later.number > entry.number
+        for change in later.changes
+        if isinstance(change, OutputChange) and change.path == path
+    ]
 
 
 def _look_at_file(project: Project, change: FileChange, work: _Work) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
-from pannier.core.errors import PannierError
+from pannier.core.errors import NoRemote, PannierError
 from pannier.core.events import Progress
 from pannier.core.record import dataclass, replace
 from pannier.core.source_errors import UrlMissing
 from pannier.core.stage import Dep, Out, Stage
 from pannier.ops.importing import Ask, Place, bring, record, send_on, write
-from pannier.ops.tracking import shown
+from pannier.project.databases import question_of, rows_of
 from pannier.project.imported import is_partial, is_repo_import, open_origin, shown_source
 from pannier.project.imported_urls import brought_from, is_same, measured, origin_of, told_of
+from pannier.project.index import OutRef, outs_of
 from pannier.project.origins import cargo_at
 from pannier.project.project import Project
 from pannier.project.targets import TargetOptions, select_named
+from pannier.project.tracking import shown
 from pannier.project.urls import Origin
+from pannier.project.versions import write_outs
 from pannier.project.workspace import sweep
+from pannier.project.worktree import out_as_there
 from pannier.store.cargo import Cargo
 from pannier.store.remote import Remote
+from pannier.store.versioned import VersionedRemote
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,38 @@ class _Update:
 
     def one(self, stage: Stage) -> None:
         if not stage.is_import:
-            for out in stage.outs:
-                path = shown(stage.path_of(out), self._cwd)
-                self._progress.warn(f"Could not update '{path}', it was never pushed to a remote")
+            for ref in outs_of(stage):
+                self._from_worktree(ref)
         elif is_repo_import(stage):
             self._from_project(stage)
+        elif stage.deps[0].db is not None:
+            self._from_database(stage)
         else:
             self._from_url(stage)
+
+    def _from_worktree(self, ref: OutRef) -> None:
+        """Takes what others changed at a worktree remote. Raises UnsavedChanges, TransferFailed."""
+        project, options, progress = self._project, self._options, self._progress
+        config = None
+        with suppress(NoRemote):
+            config = project.settings.remote(options.remote or ref.out.remote)
+        if config is None or not config.flag("worktree") or ref.out.digest is None:
+            path = shown(ref.path, self._cwd)
+            progress.warn(f"Could not update '{path}', it was never pushed to a remote")
+            return
+        with VersionedRemote(config) as remote:
+            out = out_as_there(project, remote, ref, options.jobs, progress)
+        if out is None:
+            raise PannierError(
+                f"'{shown(ref.path, self._cwd)}' is not at remote '{config.name}'",
+                hint="'dvc push' brings it there",
+            )
+        if out == ref.out:
+            return
+        place = Place(project, replace(ref.stage, outs=(ref.out,)), progress)
+        place.refuse_unsaved(out.digest, self._ask)
+        place.fill(out)
+        write_outs(project, ref.stage, {out.path: out})
 
     def _from_project(self, stage: Stage) -> None:
         project, options, progress = self._project, self._options, self._progress
@@ -101,16 +131,25 @@ class _Update:
             brought = bring(project, cargo, options.jobs, progress)
         self._finish(place, record(project, new, brought))
 
+    def _from_database(self, stage: Stage) -> None:
+        """Asked again: nothing else tells whether the answer is another one."""
+        project, options = self._project, self._options
+        dep = stage.deps[0]
+        if options.to_remote or not options.download:
+            raise PannierError(
+                "only the data of an import from a database can be updated",
+                hint=f"dvc update {stage.address_from(self._cwd)}",
+            )
+        self._announce(question_of(dep).shown, stage)
+        cargo = rows_of(project, dep)
+        place = Place(project, stage, self._progress)
+        brought = bring(project, cargo, options.jobs, self._progress)
+        self._finish(place, record(project, stage, brought))
+
     def _from_url(self, stage: Stage) -> None:
         project, options, progress = self._project, self._options, self._progress
         dep = stage.deps[0]
-        if dep.db is not None:
-            raise PannierError(
-                f"'{stage.address_from(self._cwd)}' is an import from a database, which this"
-                " version cannot make",
-                hint="use DVC for this import until then",
-            )
-        with closing(origin_of(project, stage)) as origin:
+        with closing(origin_of(project, stage, options.rev)) as origin:
             shown_url = origin.shown(project, self._cwd)
             known = not is_partial(stage) or not options.download
             try:

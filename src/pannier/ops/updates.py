@@ -7,7 +7,7 @@ from contextlib import closing
 from pannier.core.errors import PannierError
 from pannier.core.events import Progress
 from pannier.core.source_errors import UrlMissing
-from pannier.core.stage import Stage
+from pannier.core.stage import Dep, Stage
 from pannier.project.imported import is_repo_import, open_origin, shown_source
 from pannier.project.imported_urls import is_same, measured, origin_of
 from pannier.project.project import Project
@@ -24,19 +24,39 @@ class Updates:
         """Dependency as shown -> its state. Raises SourceError, GitError."""
         if is_repo_import(stage):
             return self._of_project(stage)
-        return {} if stage.frozen or stage.deps[0].db is not None else self._of_url(stage)
-
-    def _of_url(self, stage: Stage) -> dict[str, str]:
+        if not stage.is_import:
+            found: dict[str, str] = {}
+            for dep in stage.deps:
+                if dep.is_url and not dep.is_dataset and not stage.frozen:
+                    found |= self._of_url(stage, dep)
+            return found
         dep = stage.deps[0]
-        with closing(origin_of(self._project, stage)) as origin:
-            shown = origin.shown(self._project, self._cwd)
+        if dep.db is not None or (stage.frozen and not dep.is_versioned):
+            return {}
+        return self._of_url(stage, dep)
+
+    def measure(self, stage: Stage, dep: Dep) -> Dep:
+        """A URL that a command reads, as it is now. Raises UrlMissing."""
+        with closing(origin_of(self._project, stage, dep=dep)) as origin:
+            try:
+                return measured(self._project, dep, origin, self._progress)
+            except UrlMissing:
+                raise UrlMissing.of_dependency(dep.path) from None
+
+    def _of_url(self, stage: Stage, dep: Dep) -> dict[str, str]:
+        with closing(origin_of(self._project, stage, dep=dep)) as origin:
+            shown = origin.shown(self._project, self._cwd) if stage.is_import else dep.path
             try:
                 now = measured(self._project, dep, origin, self._progress)
             except UrlMissing:
                 return {shown: "deleted"}
-        if dep.digest is None and dep.checksum is None:
+        known = dep.digest is not None or dep.checksum is not None or dep.files is not None
+        if stage.is_import and not known:
             return {shown: "new"}
-        return {} if is_same(dep, now) else {shown: "modified"}
+        if is_same(dep, now):
+            return {}
+        single = dep.is_versioned and not dep.files
+        return {shown: "update available" if single else "modified"}
 
     def _of_project(self, stage: Stage) -> dict[str, str]:
         dep = stage.deps[0]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-from pannier.core.errors import CorruptObject, MissingObject, NotThere, PannierError
+from pannier.core.digest import MD5
+from pannier.core.errors import (
+    CorruptObject,
+    DiskError,
+    MissingObject,
+    NotThere,
+    PannierError,
+    Unreachable,
+)
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.plan import TransferPlan
@@ -12,6 +22,7 @@ from pannier.core.record import dataclass, field
 from pannier.project.project import Project
 from pannier.project.repair import bring_good_copies
 from pannier.project.roots import Roots, workspace_roots
+from pannier.project.version_checks import check_versions, recorded_at, upload_again
 from pannier.store import transfer
 from pannier.store.checking import (
     Checked,
@@ -25,6 +36,10 @@ from pannier.store.objects import Store
 from pannier.store.pace import Pace
 from pannier.store.publishing import Staging, sweep
 from pannier.store.remote import Remote
+from pannier.store.remote_config import RemoteConfig
+from pannier.store.statcache import StatCache
+from pannier.store.transport import split_version
+from pannier.store.versioned import VersionedRemote
 
 MISSING = "it is not there, though a list of files that is in use names it"
 QUARANTINED = "it was damaged and lies in quarantine"
@@ -52,26 +67,36 @@ class Finding:
     path: str = ""
     moved_to: str = ""
     repaired: str = ""
+    versioned: bool = False
 
     @property
     def in_place(self) -> bool:
         """True for damage that could not be moved aside."""
-        return not self.moved_to and self.problem not in (MISSING, QUARANTINED)
+        gone = (MISSING, QUARANTINED)
+        return not (self.moved_to or self.problem in gone or self.versioned)
 
 
 @dataclass(slots=True)
 class VerifyReport:
-    """total: objects that are there; checked: those that were read."""
+    """total: objects that are there; checked: those that were read. unread: those that a remote
+    did not give: nothing is known of them, and nothing is done about them. gone: the reason for
+    what comes last of these, when the remote did not answer any more; else ""."""
 
     total: int = 0
     checked: int = 0
     size_bytes: int = 0
     findings: list[Finding] = field(default_factory=list)
+    unread: list[Finding] = field(default_factory=list)
+    gone: str = ""
 
     @property
     def left(self) -> list[Finding]:
         """What is still wrong."""
         return [finding for finding in self.findings if not finding.repaired]
+
+    @property
+    def clean(self) -> bool:
+        return not (self.left or self.unread or self.gone)
 
 
 def verify_cache(project: Project, options: VerifyOptions, progress: Progress) -> VerifyReport:
@@ -93,9 +118,19 @@ def verify_cache(project: Project, options: VerifyOptions, progress: Progress) -
         damaged += _absent(store, there | wrong, manifests, store.quarantined())
         repaired: dict[str, str] = {}
         if options.repair:
-            repaired = _mend(project, store, roots, damaged, progress)
+            with _telling_what_stops(progress, "cache"):
+                repaired = _mend(project, store, roots, damaged, progress)
         report.findings += _findings(damaged, _paths(roots, store), repaired)
     return report
+
+
+@contextmanager
+def _telling_what_stops(progress: Progress, place: str) -> Iterator[None]:
+    """A place that cannot be written keeps its damage, and what was found is told all the same."""
+    try:
+        yield
+    except (DiskError, OSError) as error:
+        progress.warn(f"the {place} cannot be repaired: {os.strerror(error.errno or 0)}")
 
 
 def _absent(
@@ -185,14 +220,73 @@ def _mend(
 
 
 def verify_remote(project: Project, options: VerifyOptions, progress: Progress) -> VerifyReport:
-    """Reads the objects of a remote; wrong ones are moved to its own quarantine."""
+    """Reads the objects of a remote; wrong ones are moved to its own quarantine. Of a remote with
+    cloud versions it reads those that the workspace records."""
     report = VerifyReport()
     roots = _roots(project, progress)
-    with Remote(project.settings.remote(options.remote)) as remote, Staging(project.store) as space:
+    config = project.settings.remote(options.remote)
+    if config.is_versioned:
+        _verify_versions(project, config, roots, options, progress, report)
+        return report
+    with Remote(config) as remote, Staging(_room(project)) as space:
         for store in (project.store, project.legacy):
             work = _RemoteWork(project, store, remote, roots, options, progress)
             _verify_layout(work, space.path, report)
+            if report.gone:
+                break
     return report
+
+
+def _room(project: Project) -> Store:
+    """What bytes of a remote pass through: the cache, or where that can only be read a store of the
+    project's own."""
+    folder = project.store.root
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    if os.access(folder, os.W_OK):
+        return project.store
+    room = Store(f"{project.scratch}/verify", StatCache(None), MD5)
+    sweep(room)
+    return room
+
+
+def _verify_versions(
+    project: Project,
+    config: RemoteConfig,
+    roots: Roots,
+    options: VerifyOptions,
+    progress: Progress,
+    report: VerifyReport,
+) -> None:
+    recorded = recorded_at(project, config.name)
+    with VersionedRemote(config) as remote, Staging(_room(project)) as space:
+        jobs = options.jobs or remote.jobs
+        checked, wrong, unread = check_versions(
+            remote, recorded, options.sample, space, jobs, progress
+        )
+        _count(report, len(recorded.versions), checked)
+        report.gone = checked.gone
+        origin: dict[str, str] = {}
+        arrived: set[str] = set()
+        if options.repair and wrong and not report.gone:
+            with _telling_what_stops(progress, f"remote '{remote.name}'"):
+                store, names = project.store, {damage.name for damage in checked.damaged}
+                here = store.present(names)
+                here -= store.verify(sorted(here))
+                origin = dict.fromkeys(here, "the cache")
+                lacking = [d for d in checked.damaged if d.name not in here]
+                origin |= _mend(project, store, roots, lacking, progress, not_from=remote.name)
+                arrived = upload_again(project, remote, wrong, jobs, progress)
+    for key, damage in wrong.items():
+        path, _ = split_version(key)
+        healed = origin.get(damage.name, "") if path in arrived else ""
+        report.findings.append(
+            Finding(MD5, damage.name, damage.problem, path, repaired=healed, versioned=True)
+        )
+    report.unread += [
+        Finding(MD5, damage.name, damage.problem, split_version(key)[0])
+        for key, damage in unread.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,20 +308,45 @@ class _RemoteWork:
 def _verify_layout(work: _RemoteWork, scratch: str, report: VerifyReport) -> None:
     store, remote, progress = work.store, work.remote, work.progress
     algorithm = store.algorithm
-    sizes = remote.listing(algorithm, work.jobs, progress)
+    try:
+        sizes = remote.listing(algorithm, work.jobs, progress)
+    except Unreachable as error:
+        if not report.total:
+            raise
+        report.gone = str(error)  # what was found in the other layout is told all the same
+        return
     chosen = {name: sizes[name] for name in some_of(sizes, work.options.sample)}
     task = progress.task(f"Verifying {remote.name}", len(chosen))
     checked = check_remote(remote, algorithm, chosen, scratch, work.jobs, task)
     task.close()
     _count(report, len(sizes), checked)
-    wrong = {damage.name for damage in checked.damaged}
-    lists = [name for name in _lists(work.roots, store) if name in sizes and name not in wrong]
-    manifests = _remote_manifests(remote, algorithm, lists)
     damaged = list(checked.damaged)
-    quarantined = quarantined_there(remote, algorithm)
-    damaged += _absent(store, set(sizes) | wrong, manifests, quarantined)
-    repaired = _send_good_copies(work, damaged) if work.options.repair else {}
-    report.findings += _findings(damaged, _paths(work.roots, store), repaired)
+    report.gone = checked.gone
+    if not report.gone:
+        try:
+            damaged += _absent_there(work, sizes, checked)
+        except Unreachable as error:  # what was found before is told all the same
+            report.gone = str(error)
+    repaired: dict[str, str] = {}
+    if work.options.repair and not report.gone:
+        with _telling_what_stops(progress, f"remote '{remote.name}'"):
+            repaired = _send_good_copies(work, damaged)
+    paths = _paths(work.roots, store)
+    report.findings += _findings(damaged, paths, repaired)
+    report.unread += _findings(checked.unread, paths, {})
+
+
+def _absent_there(
+    work: _RemoteWork, sizes: Mapping[str, int | None], checked: Checked
+) -> list[Damage]:
+    """As _absent, at the remote. sizes: of what is there."""
+    store, remote = work.store, work.remote
+    wrong = {damage.name for damage in checked.damaged}
+    useless = wrong | {damage.name for damage in checked.unread}
+    lists = [name for name in _lists(work.roots, store) if name in sizes and name not in useless]
+    manifests = _remote_manifests(remote, store.algorithm, lists)
+    quarantined = quarantined_there(remote, store.algorithm)
+    return _absent(store, set(sizes) | wrong, manifests, quarantined)
 
 
 def _remote_manifests(remote: Remote, algorithm: str, names: list[str]) -> dict[str, Manifest]:

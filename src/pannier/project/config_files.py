@@ -14,7 +14,8 @@ from pannier.core.record import dataclass
 from pannier.disk.reading import read_small
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree, parse
-from pannier.formats.settings import Value, parse_settings
+from pannier.formats.references import starts_with_variable
+from pannier.formats.settings import Value, parse_settings, remotes_of
 
 SYSTEM, GLOBAL, REPO, LOCAL = "system", "global", "repo", "local"
 LEVELS = (SYSTEM, GLOBAL, REPO, LOCAL)
@@ -151,7 +152,7 @@ def path_sections(tree: Tree) -> list[tuple[Tree, frozenset[str]]]:
 
 def absolute(value: str, folder: str) -> str:
     """A path option's value as an absolute path; URLs and absolute paths stay as they are."""
-    if schema.scheme_of(value):
+    if schema.scheme_of(value) or starts_with_variable(value):
         return value
     value = os.path.expanduser(value)
     return value if os.path.isabs(value) else os.path.normpath(os.path.join(folder, value))
@@ -188,3 +189,15 @@ def read_own(level: str, dvc_dir: str | None) -> dict[str, Value]:
     except ConfigError as error:
         error.hint = f"mend the file '{path}'"
         raise
+
+
+def own_remote_levels(levels: list[Level], dvc_dir: str | None) -> list[Level]:
+    """Remotes of our own settings files, which DVC could not read, in the shape of DVC's levels."""
+    found = []
+    for level in (level for level in levels if level.name in LEVELS):
+        remotes = remotes_of(read_own(level.name, dvc_dir))
+        if remotes:
+            path = own_path(level.name, dvc_dir)
+            shown = f".dvc/{os.path.basename(path)}" if level.name in (REPO, LOCAL) else path
+            found.append(Level(level.name, path, shown, {"remote": remotes}))
+    return found

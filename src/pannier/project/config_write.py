@@ -16,6 +16,15 @@ from pannier.disk import fsio
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree, dump, parse
 from pannier.formats.config_edit import edit, has_comments
+from pannier.formats.config_secrets import holds_secret
+from pannier.formats.references import (
+    SHARED,
+    command_of,
+    not_shared,
+    starts_with_variable,
+    variables,
+)
+from pannier.git.repo import GitRepo
 from pannier.project.committed import is_committed, refuse_committed_links
 from pannier.project.config_files import (
     GLOBAL,
@@ -55,22 +64,79 @@ class Place:
 
 def as_stored(value: str, place: Place) -> str:
     """A path as the file has it: relative to the file's folder, unless it is absolute or `~`."""
-    if schema.scheme_of(value) or os.path.isabs(os.path.expanduser(value)):
+    if _stays(value):
         return value
     return os.path.relpath(os.path.join(place.cwd, value), place.folder)
+
+
+def _stays(value: str) -> bool:
+    """True for a path option's value that is no path relative to anything."""
+    return bool(
+        schema.scheme_of(value)
+        or os.path.isabs(os.path.expanduser(value))
+        or starts_with_variable(value)
+    )
 
 
 # -- secrets -------------------------------------------------------------------------------------
 
 
 def is_secret(option: str, value: str | None) -> bool:
-    """True for a value that should not lie in a file that others read."""
-    if value is None:
+    """True for a value that should not lie in a file that others read.
+
+    What names a variable holds no secret; neither does the line of a program.
+    """
+    if value is None or variables(value):
         return False
-    if option == "url":
-        userinfo, at, _ = value.partition("://")[2].partition("/")[0].rpartition("@")
-        return bool(at) and ":" in userinfo
-    return option in schema.SECRETS
+    if option in schema.URLS:
+        return holds_secret(value)
+    return option in schema.SECRETS and command_of(value) is None
+
+
+def refuse_for_committed(
+    place: Place, key: tuple[str, ...], value: str, *, force: bool, adding: bool = False
+) -> None:
+    """Raises ConfigError for a value that does not belong into the file that is committed.
+
+    Without a Git repository around nothing is committed. force: secrets are written all the same,
+    but not what would never count from there. adding: of a remote that is not there yet.
+    """
+    if place.level != REPO or place.dvc_dir is None:
+        return
+    option, shown = key[-1], ".".join(key)
+    if adding:
+        mine = f"dvc remote add --local {key[1]}"
+    elif key[0] == "remote":
+        mine = f"dvc remote modify --local {key[1]} {option}"
+    else:
+        mine = f"dvc config --local {shown}"
+    if option in schema.SECRETS and command_of(value) is not None:
+        raise ConfigError(
+            f"'{shown}' would run a program, and .dvc/config may not decide that for others",
+            hint=f"keep it to yourself: {mine} '{value}'",
+        )
+    for name in variables(value) if key[0] in ("remote", "db") else ():
+        if not name.startswith(SHARED):
+            what = "remote" if key[0] == "remote" else "connection"
+            raise not_shared(name, option, f"{what} '{key[1]}' in .dvc/config")
+    if force or not is_for_all_to_read(place, option, value):
+        return
+    raise ConfigError(
+        f"'{shown}' {'holds' if option in schema.URLS else 'is'} a secret, and .dvc/config is"
+        " committed to Git, where others can read it",
+        hint=f"keep it to yourself: {mine} <value>; or --force, to let them read it",
+    )
+
+
+def is_for_all_to_read(place: Place, option: str, value: str | None) -> bool:
+    """True for a secret in the file that is committed."""
+    if place.level != REPO or place.dvc_dir is None or not is_secret(option, value):
+        return False
+    git = GitRepo.find(os.path.dirname(place.dvc_dir))
+    if git is None:
+        return False
+    git.close()
+    return True
 
 
 def _holds_secrets(tree: Tree) -> bool:
@@ -153,9 +219,7 @@ def _normalise(tree: Tree, folder: str) -> None:
     for section, options in path_sections(tree):
         for option in section.keys() & options:
             value = section[option]
-            if isinstance(value, str) and not (
-                schema.scheme_of(value) or os.path.isabs(os.path.expanduser(value))
-            ):
+            if isinstance(value, str) and not _stays(value):
                 section[option] = os.path.relpath(absolute(value, folder), folder)
 
 

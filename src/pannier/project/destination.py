@@ -12,7 +12,7 @@ import fcntl
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pannier.core.errors import DiskError
 from pannier.core.events import Progress
@@ -70,8 +70,22 @@ def put(
             )
         else:
             root.swap(new, inner, None)
-    fsio.sync_dir(base)
+        names = {base, *_folders(base, inner, got)}
+        few = fsio.at_most_few(sorted(names))
+        if few is None:
+            barrier.flush()
+        for folder in few or ():
+            fsio.sync_dir(folder)
     return got
+
+
+def _folders(base: str, inner: str, paths: Iterable[str]) -> Iterator[str]:
+    """The folders below base in which names are new, with those that lead to them."""
+    for path in paths:
+        at = posixpath.dirname(posixpath.join(inner, path) if path else inner)
+        while at:
+            yield f"{base}/{at}"
+            at = posixpath.dirname(at)
 
 
 def _merge(root: Root, new: str, inner: str, paths: list[str]) -> None:

@@ -23,9 +23,10 @@ from pannier.project.snapshot import ABSENT, OTHER
 from pannier.project.urls import Origin, open_url
 from pannier.project.workspace import scratch_folder
 from pannier.store.cargo import unload
+from pannier.store.transport import Facts
 
 
-def dep_of(project: Project, stage: Stage, origin: Origin, fs_config: dict[str, str]) -> Dep:
+def dep_of(project: Project, stage: Stage, origin: Origin, fs_config: dict[str, Any]) -> Dep:
     """The dependency of a new import, of which nothing but its place is known yet."""
     extra: dict[str, Any] = {"fs_config": dict(fs_config)} if fs_config else {}
     if origin.path is None:
@@ -37,12 +38,40 @@ def dep_of(project: Project, stage: Stage, origin: Origin, fs_config: dict[str, 
     return Dep(path=path, extra=extra)
 
 
-def origin_of(project: Project, stage: Stage) -> Origin:
-    """The source of an import. A relative path starts from where its pointer says."""
-    dep = stage.deps[0]
+def origin_of(
+    project: Project, stage: Stage, version_id: str | None = None, *, dep: Dep | None = None
+) -> Origin:
+    """The source of an import, or a dependency of a command. A relative path starts from where its
+    pointer says.
+
+    version_id: of a single file with cloud versions, the one that is meant, not the latest.
+    """
+    dep = dep or stage.deps[0]
     config = dep.extra.get("fs_config")
     cwd = project.absolute(stage.wdir)
-    return open_url(dep.path, project, cwd, config, trusted=False)
+    origin = open_url(dep.path, project, cwd, config, trusted=False)
+    if origin.versions is not None:
+        origin.pinned = version_id or origin.pinned
+    return origin
+
+
+def recorded_origin(project: Project, stage: Stage) -> Origin:
+    """The source of an import as it was; where it has cloud versions it still has what it had."""
+    dep = stage.deps[0]
+    version_id = dep.extra.get("version_id")
+    origin = origin_of(project, stage, str(version_id) if version_id else None)
+    if origin.versions is not None and dep.files:
+        rows = {f"{origin.prefix}{row['relpath']}": row for row in dep.files}
+        origin.take_versions({key: _facts_of(row) for key, row in rows.items()})
+    return origin
+
+
+def _facts_of(row: dict[str, Any]) -> Facts:
+    etag = row.get("etag")
+    checksum = ("etag", str(etag)) if etag else None
+    return Facts(
+        row.get("size"), checksum, str(row["version_id"]) if row.get("version_id") else None
+    )
 
 
 def told_of(dep: Dep, origin: Origin) -> Dep | None:
@@ -61,6 +90,9 @@ def told_of(dep: Dep, origin: Origin) -> Dep | None:
         meta = Meta(facts.size_bytes)
         return replace(dep, checksum=facts.checksum, digest=None, meta=meta, extra=extra)
     cut = len(origin.prefix)
+    if origin.versions is not None:
+        files = [_row_of(key[cut:], facts) for key, facts in sorted(origin.versions.items())]
+        return replace(dep, checksum=None, digest=None, meta=Meta(), files=tuple(files))
     rows: list[dict[str, str]] = []
     for entry in entries or ():
         if entry.checksum is None:
@@ -71,6 +103,17 @@ def told_of(dep: Dep, origin: Origin) -> Dep | None:
     name = md5(json.dumps(rows, sort_keys=True).encode()).hexdigest() + DIR_SUFFIX
     size = sum(entry.size_bytes or 0 for entry in entries or ())
     return _hashed(dep, Digest(MD5, name), Meta(size, len(rows)))
+
+
+def _row_of(path: str, facts: Facts) -> dict[str, Any]:
+    row: dict[str, Any] = {"relpath": path}
+    if facts.checksum is not None:
+        row["etag"] = facts.checksum[1]
+    if facts.size_bytes is not None:
+        row["size"] = facts.size_bytes
+    if facts.version_id:
+        row["version_id"] = facts.version_id
+    return row
 
 
 def brought_from(dep: Dep, origin: Origin, told: Dep | None, brought: Out) -> Dep:
@@ -119,4 +162,4 @@ def _measured_here(project: Project, dep: Dep, path: str, progress: Progress) ->
 
 def is_same(old: Dep, new: Dep) -> bool:
     """Tells whether two states of a dependency are of the same bytes."""
-    return (old.digest, old.checksum) == (new.digest, new.checksum)
+    return (old.digest, old.checksum, old.files) == (new.digest, new.checksum, new.files)

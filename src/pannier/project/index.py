@@ -6,17 +6,22 @@ import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from pannier.core.errors import InvalidFile
 from pannier.core.path import is_inside, is_within, join
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
-from pannier.core.typed import Protocol
+from pannier.core.typed import TYPE_CHECKING, Protocol
 from pannier.disk import fsio
 from pannier.disk.reading import read_small, unreadable
 from pannier.formats import pointer
 from pannier.formats.ignore import IgnoreRules
 from pannier.project.project import Project
 
+if TYPE_CHECKING:
+    from pannier.core.datasets import Datasets
+
 _PIECE_BYTES = 1 << 16
+_LOCK_NAME = "dvc.lock"
 
 Read = Callable[[str], bytes | None]
 """Root-relative path -> bytes, or None when it is not there."""
@@ -38,9 +43,10 @@ class OutRef:
 
 @dataclass(slots=True)
 class Index:
-    """The stages found, in the order of their files' paths."""
+    """The stages found, in the order of their files' paths. warnings: of pipelines."""
 
     stages: list[Stage] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     _outs: list[OutRef] | None = None
 
     def outs(self) -> list[OutRef]:
@@ -70,11 +76,17 @@ class Reader(Protocol):
 
 
 def parse_stage_file(
-    project: Project, read: Read, path: str, *, whole: bool = False
+    project: Project,
+    read: Read,
+    path: str,
+    *,
+    whole: bool = False,
+    warnings: list[str] | None = None,
 ) -> list[Stage]:
     """The stages of one `.dvc` or `dvc.yaml` file; none when it is not there.
 
     whole: the bytes come from Git, so a missing last newline does not mean that they were cut.
+    warnings: gets sentences for those who are about to run something.
     Raises InvalidFile: an empty or cut file is an error, never "nothing tracked".
     """
     data = read(path)
@@ -90,10 +102,35 @@ def parse_stage_file(
         list_style=project.settings.get("parsing.list") or "nargs",
     )
     parsed = pipeline.parse(data, path, read, options)
+    if warnings is not None:
+        warnings += parsed.warnings
     lock_path = path.removesuffix(".yaml") + ".lock"
     lock_data = read(lock_path)
     locked = lockfile.parse(lock_data, lock_path, whole=whole) if lock_data is not None else {}
     return [lockfile.apply(stage, locked.get(stage.name or "")) for stage in parsed.stages]
+
+
+def load_datasets(project: Project) -> Datasets:
+    """The data sets that the pipelines of the workspace declare, and what is recorded of them.
+
+    Raises InvalidFile, DiskError.
+    """
+    from pannier.core import datasets
+    from pannier.formats import dataset_edit, pipeline
+
+    read = workspace_reader(project)
+    index, found = Index(), datasets.Datasets()
+    for path in find_stage_files(project, "", index):
+        index.stages.extend(parse_stage_file(project, read, path))
+        data = read(path) if pointer.is_pipeline_name(posixpath.basename(path)) else None
+        if data is None:
+            continue
+        lock_path = path.removesuffix(".yaml") + ".lock"
+        lock_data = read(lock_path)
+        locked = dataset_edit.recorded(lock_data, lock_path) if lock_data is not None else {}
+        for one in pipeline.parse(data, path, read, pipeline.PipelineOptions()).datasets:
+            found.add(datasets.Dataset(path, one, locked.get(one["name"])))
+    return found
 
 
 def workspace_reader(project: Project) -> Read:
@@ -119,7 +156,7 @@ def load_index(
     read = workspace_reader(project)
     index = Index()
     for path in find_stage_files(project, below, index, leave_out, strict=strict):
-        index.stages.extend(parse_stage_file(project, read, path))
+        index.stages.extend(parse_stage_file(project, read, path, warnings=index.warnings))
     return index
 
 
@@ -152,10 +189,14 @@ def find_stage_files(
             continue  # a project of its own
         active = rules.active(folder)
         for name in sorted(names):
-            if is_stage_file(name) and names[name].is_file():
-                path = f"{folder}/{name}" if folder else name
-                if not (active and rules.matches(path, False)):
-                    yield path
+            is_lock = name == _LOCK_NAME and pointer.PIPELINE_NAME in names
+            if not is_lock and not is_stage_file(name):
+                continue
+            path = f"{folder}/{name}" if folder else name
+            if active and rules.matches(path, False):
+                continue
+            if _is_there(names[name], path) and not is_lock:
+                yield path
         for stage in found.stages[seen:]:
             outs.update(ref.path for ref in outs_of(stage))
         seen = len(found.stages)
@@ -165,6 +206,22 @@ def find_stage_files(
             path = f"{folder}/{name}" if folder else name
             if path not in outs and not (active and rules.matches(path, True)):
                 pending.append((path, rules))
+
+
+def _is_there(entry: os.DirEntry[str], path: str) -> bool:
+    """False for a directory that happens to have the name. Raises InvalidFile for what is neither:
+    what it should say is not known, and that is not nothing."""
+    if not entry.is_symlink():
+        if entry.is_file():
+            return True
+        why = "it is no regular file"
+    else:
+        if os.path.isfile(entry.path):
+            return True
+        why = "it is a link that leads to no file"
+    if os.path.isdir(entry.path):
+        return False
+    raise InvalidFile(path, why)
 
 
 def is_stage_file(name: str) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from pannier.core.events import Progress
 from pannier.disk.walk import scan
-from pannier.formats.oplog import Entry, parse_entry
+from pannier.formats.oplog import Entry
+from pannier.formats.oplog_reading import parse_entry
 from pannier.project.recording import folder_of, link_on_the_way, numbers_in
 
 

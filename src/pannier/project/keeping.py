@@ -8,6 +8,7 @@ before it loses its own: keeping costs no copy, and `undo` finds it.
 from __future__ import annotations
 
 from pannier.core.plan import CheckoutPlan
+from pannier.core.record import replace
 from pannier.disk import fsio
 from pannier.disk.batches import EXECUTABLE
 from pannier.disk.copying import second_name
@@ -15,6 +16,7 @@ from pannier.disk.walk import StatKey
 from pannier.formats.oplog import OutputChange, Row
 from pannier.project.project import Project
 from pannier.project.snapshot import ABSENT, DIRECTORY, FILE, Snapshot
+from pannier.store.sources import racy_ns
 
 FEW_ROWS = 1000
 """So many changed files are written down one by one; more only where no two digests say it."""
@@ -44,7 +46,11 @@ def record_change(
     rows: tuple[Row, ...] | None = tuple(row._replace(kept=places.get(row.path)) for row in changed)
     if len(changed) > FEW_ROWS and whole is not None and not places and not plan.missing:
         rows = rows if not _is_known(project, before) else None
-    recording.output(change_of(before, whole or None, rows))
+    change = change_of(before, whole or None, rows)
+    if places:  # one more name moves the ctime, by which another entry may know the file
+        keys = keys_of(before)
+        change = replace(change, stats=tuple((path, *keys[path]) for path in places))
+    recording.output(change)
     for path, place in places.items():
         source = f"{before.absolute}/{path}" if path else before.absolute
         second_name(source, f"{folder}/{place.rpartition('/')[2]}")
@@ -58,6 +64,29 @@ def record_removal(project: Project, before: Snapshot) -> None:
         rows = tuple(Row(path, name, None) for path, name in before.entries().items())
         known = len(rows) > FEW_ROWS and _is_known(project, before)
         project.recording.output(change_of(before, None, None if known else rows))
+
+
+def record_made(project: Project, made: Snapshot, *, stored: bool) -> None:
+    """Records what a command put where nothing was. stored: its bytes are objects now."""
+    if project.recording is None or made.digest is None:
+        return
+    rows = None if stored else tuple(Row(path, None, hex) for path, hex in made.entries().items())
+    change = OutputChange(made.path, made.algorithm, None, made.digest.hex, rows, False)
+    project.recording.output(change)
+
+
+def record_left(project: Project, left: Snapshot) -> None:
+    """Records what a command put where nothing was by the stats of its files: none is read."""
+    if project.recording is None:
+        return
+    keys = keys_of(left).items()
+    if not left.clock_ns % 1_000_000:  # coarse stamps: an edit could soon have the same
+        low = left.clock_ns - racy_ns(left.clock_ns)
+        keys = {path: key for path, key in keys if max(key[:2]) < low}.items()
+    rows = tuple((path, *key) for path, key in keys)
+    project.recording.output(
+        OutputChange(left.path, left.algorithm, None, None, (), False, left=rows)
+    )
 
 
 def change_of(before: Snapshot, now: str | None, rows: tuple[Row, ...] | None) -> OutputChange:

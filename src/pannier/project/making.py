@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from itertools import accumulate
 
 from pannier.core.events import Progress, Task
 from pannier.core.record import dataclass
-from pannier.disk import batches, fsio, taking_out
+from pannier.disk import batches, clock, fsio, taking_out
 from pannier.disk.link import COPY, HARDLINK, REFLINK, SYMLINK
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
@@ -16,7 +15,7 @@ from pannier.project.made import MadeFiles
 from pannier.project.project import Project
 from pannier.store.objects import Store
 
-_TICK_S, _TICKS = 0.002, 4
+_TICKS = 5
 
 
 @dataclass(slots=True)
@@ -78,12 +77,7 @@ class Maker:
         Then a later edit cannot have the same time stamp. One tick of the kernel, 4 ms at most;
         a file system with coarser stamps is not waited for.
         """
-        newest = self.made.newest_ns()
-        for _ in range(_TICKS):
-            if self._project.clock_ns() > newest:
-                return True
-            time.sleep(_TICK_S)
-        return False
+        return clock.has_passed(self._project.scratch, self.made.newest_ns(), ticks=_TICKS)
 
     def _make_kind(
         self,

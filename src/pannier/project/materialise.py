@@ -31,8 +31,10 @@ from pannier.project.snapshot import (
     FILE,
     Snapshot,
     conclude,
+    lasting_presence,
     load_sources,
     look,
+    note_present,
     remember,
     skip_rule,
 )
@@ -53,6 +55,10 @@ class Made:
     missing: list[tuple[str, str]] = field(default_factory=list)
 
 
+_NOTE_ABOVE = 256
+"""To ask the store for so few objects again costs no more than to look at its folders."""
+
+
 class Materialiser:
     """Changes one output's place in the workspace."""
 
@@ -65,6 +71,7 @@ class Materialiser:
         self._maker = Maker(project, self._store, executable, progress)
         self._whole: str | None = None
         self._placed_whole = False
+        self._present = b""
 
     def apply(
         self,
@@ -84,6 +91,8 @@ class Materialiser:
         self._check_space(plan)
         path = self._before.path
         self._whole = recorded.hex if recorded is not None else "" if emptied else None
+        if is_dir and self._before.kind == ABSENT and len(plan.create) > _NOTE_ABOVE:
+            self._present = lasting_presence(self._store, len(plan.create))
         with (
             scratch_folder(self._project, path) as scratch,
             Root(self._project.root) as root,
@@ -95,7 +104,7 @@ class Materialiser:
                 self._change_whole(plan, scratch, root, is_dir, made, task)
             task.close()
         made.missing += self._maker.missing
-        if not self._remember_as_made(recorded):
+        if made.missing or not self._remember_as_made(recorded):
             self._remember(want)
         return made
 
@@ -291,12 +300,13 @@ class Materialiser:
         remember(project, after, flushed=False)
 
     def _remember_as_made(self, recorded: Digest | None) -> bool:
-        """The same for a directory that was made whole: its files are not looked at once more.
+        """The same for a directory that was made whole, of which nothing is missing: its files are
+        not looked at once more.
 
         False when that cannot be told; nothing is remembered then.
         """
         project, before = self._project, self._before
-        if not self._placed_whole or recorded is None or self._maker.missing:
+        if not self._placed_whole or recorded is None:
             return False
         if self._maker.kinds[0] == SYMLINK or skip_rule(project, before.path) is not None:
             return False
@@ -319,6 +329,7 @@ class Materialiser:
             stats = b"".join([source.folder.stats.tobytes() for source in sources])
             self._store.note_verified(hexes, stats, flushed=False)
         remember(project, after, flushed=False)
+        note_present(project, after, self._present)
         return True
 
 

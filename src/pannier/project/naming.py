@@ -70,6 +70,8 @@ def _named(project: Project, target: str, cwd: str) -> Named:
 def _split(target: str) -> tuple[str, str]:
     """(file, stage name) of a target that is no pointer."""
     file, colon, name = target.rpartition(":")
+    if file and colon and not name:
+        return pointer.PIPELINE_NAME, target  # a colon and no name: no stage is called so
     if colon and (not file or pointer.is_pipeline_name(posixpath.basename(file))):
         return file or pointer.PIPELINE_NAME, name
     if pointer.is_pipeline_name(posixpath.basename(target)):

@@ -9,40 +9,31 @@ from __future__ import annotations
 
 import os
 import posixpath
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from pannier.core.digest import LEGACY
+from pannier.core.digest import LEGACY, Digest
 from pannier.core.errors import (
     BadPath,
     CorruptObject,
-    DiskError,
-    GitError,
-    NoRemote,
-    NotThere,
     PannierError,
 )
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
 from pannier.core.path import is_inside, is_within
 from pannier.core.source_errors import NeverMade, PathMissing
-from pannier.disk import fsio
-from pannier.disk.hashing import hex_of_file
 from pannier.formats.ignore import NAME as IGNORE_FILE
 from pannier.formats.pointer import is_pipeline_name, is_pointer_name
 from pannier.git.objects import FOLDER, SUBMODULE, SYMLINK
-from pannier.git.repo import GitRepo
 from pannier.project.imported import is_repo_import, open_further
 from pannier.project.index import OutRef
 from pannier.project.overlay import Overlay, Row
-from pannier.project.project import Project
-from pannier.project.sources import Place, Source, origin_folder
+from pannier.project.sources import Source, origin_folder
+from pannier.project.stored import StoredObject
+from pannier.project.supplies import GitSupply, ObjectSupply
+from pannier.project.version_keys import recorded_files
 from pannier.store.cargo import Cargo, Item, Lot
-from pannier.store.remote import Remote
 from pannier.store.remote_config import RemoteConfig
-from pannier.store.transport import OnBytes, Result
 from pannier.store.transports.local import LocalTransport
-from pannier.store.transports.s3_bodies import Sink
 
 
 def cargo_at(source: Source, path: str, progress: Progress, *, depth: int = 0) -> Cargo:
@@ -54,8 +45,8 @@ def cargo_at(source: Source, path: str, progress: Progress, *, depth: int = 0) -
     return _Finder(source, path, progress, depth).cargo()
 
 
-def object_at(source: Source, path: str, progress: Progress) -> tuple[Place, OutRef, str]:
-    """(project, output, hex) of what is tracked by DVC at a path; the hex may be a folder's list.
+def object_at(source: Source, path: str, progress: Progress) -> StoredObject:
+    """What is tracked by DVC at a path; it may be a folder's list.
 
     Raises PathMissing for what is not, ListMissing.
     """
@@ -105,18 +96,24 @@ class _Finder:
         cargo.check()
         return cargo
 
-    def tracked(self) -> tuple[Place, OutRef, str]:
+    def tracked(self) -> StoredObject:
         for ref in self._refs:
             digest = ref.out.digest
             if not is_within(self._inner, ref.path) or digest is None:
                 continue
             if self._inner == ref.path:
-                return self._place, ref, digest.hex
+                return self._stored(ref, digest, digest.hex)
             manifest = self._place.manifests([ref], self._progress)[ref.path]
             name = manifest.get(self._inner[len(ref.path) + 1 :])
             if name is not None:
-                return self._place, ref, name
+                return self._stored(ref, digest, name)
         raise self._missing()
+
+    def _stored(self, ref: OutRef, digest: Digest, name: str) -> StoredObject:
+        project, inner = self._place.project, self._inner
+        assert project is not None
+        entry = next((row for path, _, row in recorded_files(ref) if path == inner), {})
+        return StoredObject(project, digest.algorithm, name, None, ref.out.remote, inner, entry)
 
     def _add(self, path: str, inner: str, row: Row) -> None:
         """path: below what was asked for. inner: below the project."""
@@ -211,7 +208,7 @@ class _Finder:
     def _objects(self, own: str | None, algorithm: str) -> ObjectSupply:
         assert self._place.project is not None
         cache = self._source.mirror is None
-        return ObjectSupply(self._place.project, own, algorithm, cache=cache)
+        return ObjectSupply(self._place.project, self._refs, own, algorithm, cache=cache)
 
     def _git(self) -> GitSupply:
         return GitSupply(self._source, self._progress)
@@ -278,114 +275,3 @@ def _below(overlay: Overlay, folder: str) -> Iterator[tuple[str, Row]]:
 def _is_own(name: str) -> bool:
     """What stays behind, as with DVC; `dvc.lock` does not."""
     return is_pointer_name(name) or is_pipeline_name(name)
-
-
-class GitSupply:
-    """Files of a commit, by the names of their Git objects."""
-
-    def __init__(self, source: Source, progress: Progress) -> None:
-        assert source.git is not None
-        assert source.sha is not None
-        self._git: GitRepo = source.git
-        self._source, self._sha, self._progress = source, source.sha, progress
-        self.jobs_default = 1
-
-    def download_many(
-        self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
-    ) -> Iterator[Result]:
-        items = list(items)
-        oids = [oid for oid, _, _ in items]
-        if self._source.mirror is not None:
-            self._source.mirror.bring_blobs(self._sha, oids, self._progress)
-        paths = {oid: path for oid, path, _ in items}
-        never = threading.Event()
-        try:
-            for oid, data in self._git.read_blobs(oids):
-                with Sink(paths[oid], never, on_bytes) as sink:
-                    sink.add(data)
-                    md5, size = sink.finish(len(data), "", f"'{self._source.url}'")
-                yield Result(oid, None, md5, size)
-        except GitError as error:
-            raise PannierError(error.message, hint=error.hint) from None
-
-    def close(self) -> None:
-        return None
-
-
-class ObjectSupply:
-    """Objects of a project: from its cache where that can be read, else from its remote.
-
-    own: the only remote that they go to. cache: it has one on this machine.
-    """
-
-    def __init__(self, project: Project, own: str | None, algorithm: str, *, cache: bool) -> None:
-        self._project, self._own, self._algorithm = project, own, algorithm
-        self._cache = cache
-        self.jobs_default = 0
-        """As the remote has it."""
-
-    def download_many(
-        self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
-    ) -> Iterator[Result]:
-        items = list(items)
-        done: set[str] = set()
-        if self._cache:
-            for result in self._from_cache(items, jobs, on_bytes):
-                done.add(result.key)
-                yield result
-        rest = [item for item in items if item[0] not in done]
-        if not rest:
-            return
-        try:
-            config = self._project.settings.remote(self._own)
-        except NoRemote as error:
-            raise PannierError(
-                f"its data is {'not in its cache' if self._cache else 'on no remote'}, and"
-                f" '{self._project.root}' has no default remote",
-                hint="name one with '--remote <name>', or '--remote-config url=<url>' beside it",
-            ) from error
-        with Remote(config) as remote:
-            yield from self._from(remote, rest, jobs, on_bytes)
-
-    def _from_cache(
-        self, items: list[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
-    ) -> Iterator[Result]:
-        """What arrived from the cache; what is damaged there comes from the remote."""
-        here = self._project.store_of(self._algorithm).present({name for name, _, _ in items})
-        some = [item for item in items if item[0] in here]
-        if not some:
-            return
-        paths = {name: path for name, path, _ in some}
-        with Remote(RemoteConfig("cache", self._project.cache_dir)) as cache:
-            for result in self._from(cache, some, jobs, on_bytes):
-                if result.error is None:
-                    yield result
-                elif isinstance(result.error, DiskError):
-                    raise result.error
-                elif os.path.lexists(paths[result.key]):
-                    fsio.remove_if_there(paths[result.key])
-
-    def _from(
-        self, remote: Remote, items: list[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
-    ) -> Iterator[Result]:
-        keys = remote.keys(self._algorithm, [name for name, _, _ in items])
-        names = dict(zip(keys, items, strict=True))
-        calls = [(key, path, md5) for key, (_, path, md5) in names.items()]
-        for result in remote.transport.download_many(calls, jobs or remote.jobs, on_bytes):
-            name, path, _ = names[result.key]
-            yield self._checked(result, name, path, remote.name)
-
-    def _checked(self, result: Result, name: str, path: str, where: str) -> Result:
-        if result.error is None and self._algorithm == LEGACY:
-            found = hex_of_file(path, LEGACY)
-            if found != name[:32]:
-                error = CorruptObject(name, found=found, where=f"'{where}'")
-                fsio.remove_if_there(path)
-                return Result(name, error)
-        if isinstance(result.error, NotThere):
-            gone = NotThere(f"object {name} is not on remote '{where}'")
-            return Result(name, gone)
-        return result._replace(key=name)
-
-    def close(self) -> None:
-        return None

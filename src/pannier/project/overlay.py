@@ -239,14 +239,14 @@ class _Recorded:
 
     def open(self, path: str, manifest: Manifest) -> None:
         """Lays a directory's files into their folders."""
-        del self.closed[path]
+        sizes = {row["relpath"]: row.get("size") for row in self.closed.pop(path).out.files or ()}
         last, folder = path, self._make(path)
         for inner, hex in zip(manifest.paths, manifest.hexes, strict=True):
             at = inner.rfind("/")
             where = f"{path}/{inner[:at]}" if at >= 0 else path
             if where != last:
                 last, folder = where, self._make(where, inside=path)
-            folder.files[inner[at + 1 :]] = (True, False, None, hex)
+            folder.files[inner[at + 1 :]] = (True, False, sizes.get(inner), hex)
 
     def _make(self, path: str, inside: str | None = None) -> _Folder:
         """The folder, with all above it. inside: the output that it lies in."""

@@ -8,7 +8,6 @@ from pannier.core.manifest import Manifest
 from pannier.core.stage import Out
 from pannier.project.project import Project
 from pannier.project.snapshot import Snapshot, note_present
-from pannier.store.sources import racy_ns
 
 
 def manifest_of(project: Project, digest: Digest) -> Manifest | None:
@@ -40,15 +39,14 @@ def is_in_cache(project: Project, digest: Digest, snapshot: Snapshot | None = No
         return False
     same = snapshot if snapshot is not None and snapshot.digest == digest else None
     row = same.row if same is not None else None
-    if same is not None and row is not None and row.present:
-        now = store.presence(same.clock_ns - racy_ns(same.clock_ns))
-        if row.present == now:
-            return True
+    if row is not None and row.present and row.present == store.presence():
+        return True
+    seen = store.presence(lasting=True) if same is not None else b""
     manifest = manifest_of(project, digest)
     if manifest is None or store.missing(set(manifest.hexes)):
         return False
     if same is not None:
-        note_present(project, same)
+        note_present(project, same, seen)
     return True
 
 
@@ -58,6 +56,4 @@ def was_complete(project: Project, absolute: str, digest: Digest) -> bool:
     row = project.statcache.tree(absolute, digest.algorithm)
     if row is None or row.hex != digest.hex or not row.present:
         return False
-    clock_ns = project.clock_ns()
-    store = project.store_of(digest.algorithm)
-    return row.present == store.presence(clock_ns - racy_ns(clock_ns))
+    return row.present == project.store_of(digest.algorithm).presence()

@@ -13,11 +13,11 @@ from pannier.core.hashes import blake2b
 from pannier.core.record import dataclass, field
 from pannier.core.typed import TYPE_CHECKING
 from pannier.disk import clock, fsio, link, pool
-from pannier.disk.mutex import ProjectLock
+from pannier.disk.mutex import LinkLock, ProjectLock
 from pannier.git.repo import GitRepo
 from pannier.project.committed import refuse_committed_links
 from pannier.project.config_files import find_root
-from pannier.project.settings import Settings, load_settings
+from pannier.project.settings import Settings, load_settings, own_cache
 from pannier.store.objects import Store
 from pannier.store.publishing import Staging
 from pannier.store.statcache import StatCache
@@ -63,7 +63,9 @@ class Project:
         return f"{self.root}/.dvc/tmp/rwlock"
 
     def absolute(self, path: str) -> str:
-        """An absolute path from a root-relative one."""
+        """An absolute path from a root-relative one; what is outside may be absolute already."""
+        if path.startswith("/"):
+            return path
         return f"{self.root}/{path}" if path else self.root
 
     def store_of(self, algorithm: str) -> Store:
@@ -102,8 +104,15 @@ class Project:
     @contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
         """One process at a time. Raises LockBusy after three seconds, or waits."""
-        with ProjectLock(f"{self.root}/.dvc/tmp/lock", wait=wait):
+        kind = LinkLock if self.locks_by_links else ProjectLock
+        with kind(f"{self.root}/.dvc/tmp/lock", wait=wait):
             yield
+
+    @property
+    def locks_by_links(self) -> bool:
+        """For file systems without `flock`; real DVC must find the kind of lock that it looks
+        for."""
+        return self.settings.flag("core.hardlink_lock")
 
     def close(self) -> None:
         self.store.release()
@@ -122,6 +131,14 @@ def open_project(start: str) -> Project:
     fsio.set_policy(settings.own("fsync", "batch"))
     pool.set_workers(settings.integer("core.checksum_jobs"))
     return make_project(root, settings, git)
+
+
+def open_folder(start: str) -> Project:
+    """What some commands take for a project outside of any: the Git repository that start lies in,
+    else that folder. It has no settings of its own; nothing is to be written into it."""
+    git = GitRepo.find(start)
+    settings = load_settings(None)
+    return make_project(git.root if git else os.path.realpath(start), settings, git)
 
 
 def make_project(
@@ -159,12 +176,6 @@ def _is_common(root: str, cache_dir: str) -> bool:
 def _statcache_path(root: str) -> str:
     """In the user's own cache folder: what others could write there would be believed."""
     return f"{own_cache()}/{token_of(root)}/state.db"
-
-
-def own_cache() -> str:
-    """Our folder in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return f"{base}/pannier"
 
 
 def token_of(name: str) -> str:

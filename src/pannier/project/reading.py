@@ -13,18 +13,21 @@ import os
 import posixpath
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import BinaryIO, cast
 
-from pannier.core.errors import BadPath, CorruptObject, NoRemote, NotThere, PannierError
+from pannier.core.errors import BadPath, CorruptObject, NoRemote, NotThere
 from pannier.core.events import Progress
 from pannier.core.path import join
 from pannier.core.reading_errors import IsDirectory, PathMissing
 from pannier.core.record import dataclass
+from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.project.index import OutRef
 from pannier.project.overlay import Known, Local, Overlay
 from pannier.project.sources import Place, Source
 from pannier.project.stored import StoredObject, cached_object, open_file
+from pannier.project.version_keys import Far, key_at, open_far, recorded_files
 from pannier.store.pace import Pace
 from pannier.store.ranges import WHOLE_BYTES, RemoteObject, Where, has_ranges
 from pannier.store.remote import Remote
@@ -81,7 +84,8 @@ class View:
         self._places: dict[str, Place] = {}
         self._overlays: dict[str, Overlay] = {}
         self._refs: dict[str, dict[str, OutRef]] = {}
-        self._remotes: dict[tuple[str, str | None], Remote] = {}
+        self._remotes: dict[tuple[str, str | None], Far] = {}
+        self._entries: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
         self._recent: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
     def close(self) -> None:
@@ -184,8 +188,8 @@ class View:
                     asked.setdefault(key, {}).setdefault(item.hex, []).append(node.path)
             for key, paths in asked.items():
                 remote = self._remote(owners[key])
-                if remote is None:
-                    continue
+                if not isinstance(remote, Remote):
+                    continue  # none; and beside versions their sizes are recorded
                 sizes = remote.present(key[2], paths.keys(), remote.jobs, self._progress)
                 for hex, size in sizes.items():
                     if size is not None:
@@ -234,12 +238,12 @@ class View:
             except PathMissing:
                 return None
 
-    def remote_of(self, item: StoredObject) -> Remote:
+    def remote_of(self, item: StoredObject) -> Far:
         """The remote that an object belongs to, opened. Raises NoRemote, ConfigError."""
         with self._lock:
             key = (item.project.root, item.remote)
             if key not in self._remotes:
-                self._remotes[key] = Remote(item.project.settings.remote(item.remote))
+                self._remotes[key] = open_far(item.project.settings.remote(item.remote))
             return self._remotes[key]
 
     def open_object(self, item: StoredObject, path: str) -> BinaryIO:
@@ -250,11 +254,11 @@ class View:
         if recent is not None:
             return io.BytesIO(recent)
         remote = self._remote(item)
-        if remote is None:
+        key = None if remote is None else key_at(remote, item)
+        if remote is None or key is None:
             raise PathMissing(path, is_recorded=True)
         if not has_ranges(remote.transport):
-            return self._by_cache(item, remote, path)
-        key = remote.key(item.algorithm, item.hex)
+            return self._by_cache(item, remote, key, path)
         where = Where(remote.transport, key, item.algorithm, item.hex, f"remote '{remote.name}'")
         raw = RemoteObject(where, item.size_bytes)
         try:
@@ -272,13 +276,16 @@ class View:
             while sum(map(len, self._recent.values())) > _RECENT_BYTES:
                 self._recent.popitem(last=False)
 
-    def _by_cache(self, item: StoredObject, remote: Remote, path: str) -> BinaryIO:
+    def _by_cache(self, item: StoredObject, remote: Far, key: str, path: str) -> BinaryIO:
         """Reads from a place that has no ranges: the object comes into the cache first."""
         sizes = {item.hex: item.size_bytes}
         with self._lock:
             item.store.hold()
             try:
-                report = fetch(item.store, remote, [item.hex], sizes, Pace(1), self._progress)
+                where = {item.hex: key}
+                report = fetch(
+                    item.store, remote, [item.hex], sizes, Pace(1), self._progress, where
+                )
             finally:
                 item.store.release()
         error = report.failed.get(item.hex)
@@ -310,7 +317,7 @@ class View:
             self._overlays[place.prefix] = Overlay(place, self._progress)
         return self._overlays[place.prefix]
 
-    def _remote(self, item: StoredObject) -> Remote | None:
+    def _remote(self, item: StoredObject) -> Far | None:
         try:
             return self.remote_of(item)
         except NoRemote:
@@ -328,14 +335,17 @@ class View:
         if known is None or ref is None or place.project is None:
             raise PathMissing(path)
         _, _, size, hex = known[1]
-        if ref.out.files is not None:
-            raise PannierError(
-                f"'{ref.path}' is kept by cloud versions, which this version cannot read yet",
-                hint="use DVC for this output until then",
-            )
         if hex is None or ref.out.digest is None:
             raise PathMissing(path)
-        return StoredObject(place.project, ref.out.digest.algorithm, hex, size, ref.out.remote)
+        algorithm, entry = ref.out.digest.algorithm, self._entry(place, ref, inner)
+        return StoredObject(place.project, algorithm, hex, size, ref.out.remote, inner, entry)
+
+    def _entry(self, place: Place, ref: OutRef, inner: str) -> Mapping[str, Any]:
+        """What a pointer records of one file beside its digest."""
+        at = (place.prefix, ref.path)
+        if at not in self._entries:
+            self._entries[at] = {path: entry for path, _, entry in recorded_files(ref)}
+        return self._entries[at].get(inner, {})
 
     def _ref(self, place: Place, inner: str) -> OutRef | None:
         if place.prefix not in self._refs:

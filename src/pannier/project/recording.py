@@ -23,7 +23,7 @@ from pannier.disk import fsio, trees
 from pannier.disk.beneath import has_link_parent
 from pannier.disk.reading import read_regular
 from pannier.formats import oplog
-from pannier.formats.config_secrets import surely_holds_no_secret
+from pannier.formats.config_secrets import own_surely_holds_no_secret, surely_holds_no_secret
 from pannier.project.config_files import find_root
 from pannier.project.settings import Settings, load_settings
 
@@ -33,11 +33,12 @@ DAYS = 14
 ENTRIES = 200
 """The log never holds more: the oldest go."""
 
-_NUMBER = pattern(r"([0-9]+)(\.kept)?\Z")
+_NUMBER = pattern(r"([0-9]+)(\.kept|\.ended)?\Z")
 
 
 def folder_of(root: str) -> str:
-    """The folder of a project's log. It holds `<number>`, an entry, and `<number>.kept/`."""
+    """The folder of a project's log. It holds `<number>`, an entry, `<number>.kept/`, and
+    `<number>.ended` of a run."""
     return f"{root}/.dvc/tmp/pannier/ops"
 
 
@@ -50,7 +51,7 @@ def link_on_the_way(root: str) -> str | None:
 
 
 def numbers_in(folder: str) -> dict[int, set[str]]:
-    """Number -> names in the folder of a log ("7", "7.kept"), oldest first."""
+    """Number -> names in the folder of a log ("7", "7.kept", "7.ended"), oldest first."""
     found: dict[int, set[str]] = {}
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
@@ -81,7 +82,7 @@ class Recording:
         self._undoes: int | None = None
         self._spare: set[int] = set()
         self._last: dict[str, str | None] = {}
-        self._begun = False
+        self._begun = self._changed = False
         self._unflushed = 0
         self._places = 0
         self._failure: DiskError | None = None
@@ -99,10 +100,10 @@ class Recording:
         was, mode = _read(path)
         if was == data:
             return
-        if oplog.is_config(inner) and not all(
-            map(surely_holds_no_secret, filter(None, (was, data)))
-        ):
-            self._begin()  # the entry shows the command; a secret is kept nowhere, so not here
+        if not all(_may_be_kept(inner, text) for text in (was, data) if text):
+            self._changed |= (
+                self._begin()
+            )  # the entry shows the command; a secret is kept nowhere, so not here
             return
         now = None if data is None else _md5(data)
         if inner not in self._last:
@@ -135,6 +136,14 @@ class Recording:
     def move(self, change: oplog.MoveChange) -> None:
         """For the moment before data gets another name."""
         self._append(oplog.move_line(change))
+
+    def mark_path(self) -> str | None:
+        """Where a run's witness says when its commands had ended; None where there is no log."""
+        return f"{self._path}.ended" if self._begin() else None
+
+    def making(self, change: oplog.Making) -> None:
+        """For the moment before a command begins that makes outputs. It changes nothing yet."""
+        self._append(oplog.making_line(change), is_change=False)
 
     def keep_folder(self) -> str | None:
         """The folder for bytes that this command takes away and nobody else has.
@@ -173,7 +182,7 @@ class Recording:
             with open(path, "rb") as file:
                 whole = file.read().rpartition(b"\n")[0] + b"\n"
             fsio.write_atomic(path, whole)
-            self._fd, self._begun = fsio.open_append(path), True
+            self._fd, self._begun, self._changed = fsio.open_append(path), True, True
         except (OSError, DiskError) as error:
             self._give_up(error)
             return
@@ -196,13 +205,16 @@ class Recording:
         """Closes the entry. One that was interrupted stays open: it may be half done."""
         if self._fd < 0:
             return
+        if not self._changed:
+            self._drop()
+            return
         if kind is None or issubclass(kind, (PannierError, OSError)):
             self._end("done" if kind is None else "failed")
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
-    def _append(self, line: bytes, *, flush: bool = False) -> None:
+    def _append(self, line: bytes, *, flush: bool = False, is_change: bool = True) -> None:
         """Writes one change. The first one is flushed, so that a power loss leaves an entry before
         it leaves a change; the others when the command is done, or when bytes depend on it.
         """
@@ -211,10 +223,18 @@ class Recording:
         try:
             fsio.write_all(self._fd, line, self._path)
             self._unflushed += 1
-            if flush or not self._begun:
+            self._changed |= is_change
+            if flush or (is_change and not self._begun):
                 self._flush()
         except OSError as error:
             self._give_up(error)
+
+    def _drop(self) -> None:
+        """A command that changed nothing leaves no entry."""
+        os.close(self._fd)
+        self._fd = -1
+        with contextlib.suppress(OSError):
+            fsio.unlink(self._path)
 
     def _flush(self) -> None:
         fsio.sync_fd(self._fd, self._path)
@@ -321,6 +341,8 @@ def prune(folder: str, known: dict[int, set[str]], days: int, spare: set[int]) -
                     continue
             except FileNotFoundError:
                 pass
+        if f"{number}.ended" in names:
+            fsio.remove_if_there(f"{folder}/{number}.ended")
         if f"{number}.kept" in names:
             kept = f"{folder}/{number}.kept"
             (fsio.unlink if os.path.islink(kept) else trees.remove_tree)(kept)
@@ -336,3 +358,10 @@ def _read(path: str) -> tuple[bytes | None, int | None]:
 
 def _md5(data: bytes) -> str:
     return md5(data).hexdigest()
+
+
+def _may_be_kept(path: str, text: bytes) -> bool:
+    """False for settings that may hold a secret. path: root-relative."""
+    if oplog.is_config(path):
+        return surely_holds_no_secret(text)
+    return not oplog.is_own_config(path) or own_surely_holds_no_secret(text)

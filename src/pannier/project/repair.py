@@ -10,12 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pannier.core.digest import LEGACY, MD5
-from pannier.core.errors import ConfigError, DiskError, PannierError, TransportError
+from pannier.core.errors import (
+    ConfigError,
+    DiskError,
+    InvalidFile,
+    PannierError,
+    TransportError,
+)
 from pannier.core.events import Progress
 from pannier.disk import batches
 from pannier.disk.hashing import hash_bytes
 from pannier.project import snapshot as snapshots
+from pannier.project.index import load_index
 from pannier.project.project import Project
+from pannier.project.version_keys import keys_of, open_far
 from pannier.store import transfer, trash
 from pannier.store.objects import Store
 from pannier.store.pace import Pace
@@ -111,12 +119,20 @@ def _from_remotes(
         if not missing or remote_name is None or remote_name == not_from:
             continue
         try:
-            with Remote(settings.remote(remote_name)) as remote:
-                sizes = remote.present(store.algorithm, missing, remote.jobs, progress)
+            with open_far(settings.remote(remote_name)) as remote:
+                keys = None
+                if isinstance(remote, Remote):
+                    sizes = remote.present(store.algorithm, missing, remote.jobs, progress)
+                elif store.algorithm == MD5:
+                    keys = keys_of(load_index(project).outs(), remote.name)
+                    sizes = {name: None for name in missing if name in keys}
+                else:
+                    continue
                 # Files before the manifests that name them.
                 ordered = sorted(sizes, key=lambda name: (name.endswith(".dir"), name))
-                done = transfer.fetch(store, remote, ordered, sizes, Pace(remote.jobs), progress)
-        except (ConfigError, TransportError, DiskError) as error:
+                pace = Pace(remote.jobs)
+                done = transfer.fetch(store, remote, ordered, sizes, pace, progress, keys)
+        except (ConfigError, InvalidFile, TransportError, DiskError) as error:
             progress.warn(f"remote '{remote_name}' could not help: {error}")
             continue
         arrived = [name for name in ordered if name not in done.failed]

@@ -70,9 +70,10 @@ def plan_restore(
     progress: Progress,
     *,
     verify: bool,
+    since: Iterable[OutputChange] = (),
 ) -> Restore:
     """changes: all of one output, in their order. folder: of the log. verify: read the objects that
-    are needed, unless they are known to be good.
+    are needed, unless they are known to be good. since: changes of it by later commands.
     """
     first = changes[0]
     if has_link_parent(project.root, first.path) is not None:
@@ -90,6 +91,7 @@ def plan_restore(
     except (MissingObject, CorruptObject) as error:
         found.missing.append((first.path, error.name))
         return found
+    _know_left(look, changes, histories, since)
     _compare(found, histories, folder)
     is_all = look.kind != ABSENT or first.now is None
     only_digests = first.rows is None and len(changes) == 1
@@ -107,6 +109,32 @@ def _histories(store: Store, changes: Sequence[OutputChange]) -> dict[str, _Hist
             if row.kept and row.was == history.was:
                 history.kept.append(row.kept)
     return histories
+
+
+def _know_left(
+    look: Snapshot,
+    changes: Sequence[OutputChange],
+    histories: dict[str, _History],
+    since: Iterable[OutputChange],
+) -> None:
+    """What a command left unread is what it was as long as its stats are; else somebody's work.
+
+    A later command that kept such a file read it, and an undo of that one may have brought it back.
+    """
+    left = [row for change in changes for row in change.left]
+    keys, now = (keys_of(look), look.entries()) if left else ({}, {})
+    read = {
+        row: kept.was
+        for change in (since if left else ())
+        for row in change.stats
+        for kept in change.rows or ()
+        if kept.path == row[0]
+    }
+    for path, *key in left:
+        history = histories.setdefault(path, _History(None))
+        if keys.get(path) == tuple(key):
+            history.became.add(now[path])
+        history.became |= {read[row] for row in [(path, *key)] if row in read}
 
 
 def _rows_between(store: Store, change: OutputChange) -> list[Row]:

@@ -13,11 +13,12 @@ from typing import BinaryIO
 from pannier.core.digest import LEGACY
 from pannier.core.errors import CorruptObject, NotThere
 from pannier.core.reading_errors import IsDirectory, PathMissing
-from pannier.core.record import dataclass
+from pannier.core.record import dataclass, replace
 from pannier.disk import fsio
 from pannier.disk.hashing import hex_of_file
 from pannier.project.reading import View
 from pannier.project.stored import StoredObject, cached_object
+from pannier.project.version_keys import Far, key_at
 from pannier.store.pace import Pace
 from pannier.store.transfer import retrying
 from pannier.store.transport import Result
@@ -27,11 +28,13 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One file: its path in the source, where it goes, and where it is made."""
+    """One file: its path in the source, where it goes, and where it is made. found: what it is
+    recorded as."""
 
     path: str
     target: str
     temporary: str
+    found: StoredObject | None = None
 
 
 def save(view: View, pairs: Iterable[tuple[str, str]]) -> None:
@@ -56,6 +59,7 @@ def save(view: View, pairs: Iterable[tuple[str, str]]) -> None:
             if cached is None:
                 key = (found.project.root, found.remote, found.algorithm)
                 objects[key] = found
+                item = replace(item, found=found)
                 far.setdefault(key, {}).setdefault(found.hex, []).append(item)
                 continue
             found = cached
@@ -78,7 +82,7 @@ def _download(view: View, kind: StoredObject, wanted: dict[str, list[_Item]]) ->
     """Objects of one remote and algorithm: the name of each -> where it goes."""
     remote = view.remote_of(kind)
     plain = kind.algorithm != LEGACY
-    first = {remote.key(kind.algorithm, hex): (hex, items[0]) for hex, items in wanted.items()}
+    first = {_key(remote, items[0]): (hex, items[0]) for hex, items in wanted.items()}
     requests = [
         (key, item.temporary, hex[:32] if plain else "") for key, (hex, item) in first.items()
     ]
@@ -104,6 +108,14 @@ def _download(view: View, kind: StoredObject, wanted: dict[str, list[_Item]]) ->
             for other in wanted[hex][1:]:
                 _copy(open(item.temporary, "rb"), other)
             fsio.replace(item.temporary, item.target)
+
+
+def _key(remote: Far, item: _Item) -> str:
+    assert item.found is not None
+    key = key_at(remote, item.found)
+    if key is None:
+        raise PathMissing(item.path, is_recorded=True)
+    return key
 
 
 @contextlib.contextmanager

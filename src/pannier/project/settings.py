@@ -7,12 +7,14 @@ from the committed one: docs/decisions/0003-protected-configuration.md.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from pannier.core.errors import ConfigError, NoRemote, UnknownRemote
 from pannier.core.record import dataclass, field
 from pannier.formats import config_schema as schema
 from pannier.formats.config import Tree
-from pannier.formats.settings import Value
+from pannier.formats.references import command_of, expand, from_environment, starts_with_variable
+from pannier.formats.settings import Value, executors_of
 from pannier.project.committed import is_committed
 from pannier.project.config_files import (
     GLOBAL,
@@ -21,8 +23,10 @@ from pannier.project.config_files import (
     REPO,
     SYSTEM,
     Level,
+    absolute,
     as_text,
     merge,
+    own_remote_levels,
     read_level,
     read_own,
 )
@@ -31,6 +35,12 @@ from pannier.store.remote_config import RemoteConfig
 _UNCOMMIT = "; and take the file out of Git: git rm --cached .dvc/config.local"
 _CHAIN = 20
 """Remotes that lead on to each other by `remote://`."""
+
+
+def own_cache() -> str:
+    """Our folder in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return f"{base}/pannier"
 
 
 def load_settings(dvc_dir: str | None, *, check: bool = True) -> Settings:
@@ -63,7 +73,8 @@ class Settings:
     warnings: list[str] = field(default_factory=list)
     merged: Tree = field(init=False)
     _own: dict[str, Value] | None = field(default=None, init=False)
-    _local_committed: bool | None = field(default=None, init=False)
+    _own_remotes: list[Level] | None = field(default=None, init=False)
+    _committed: dict[str, bool] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.merged = merge([level.tree for level in self.levels])
@@ -103,15 +114,29 @@ class Settings:
     def _is_strangers(self, level: Level) -> bool:
         """True for a level that came with the repository: the committed one, and a `config.local`
         that somebody committed as well."""
-        if level.name == LOCAL and self._local_committed is None:
-            self._local_committed = is_committed(level.path)
-        return level.name == REPO or (level.name == LOCAL and bool(self._local_committed))
+        if level.name != LOCAL:
+            return level.name == REPO
+        if level.path not in self._committed:
+            self._committed[level.path] = is_committed(level.path)
+        return self._committed[level.path]
 
     # Remotes
 
     def remote_names(self) -> list[str]:
         remotes = self.merged.get("remote", {})
-        return [name for name in remotes if isinstance(remotes[name], dict)]
+        names = [name for name in remotes if isinstance(remotes[name], dict)]
+        return list(dict.fromkeys([*names, *self.own_remotes()]))
+
+    def own_remotes(self) -> Tree:
+        """Remotes that DVC cannot read, as our own files have them: options by name."""
+        found: Tree = merge([level.tree for level in self._own_levels()]).get("remote", {})
+        return found
+
+    def _own_levels(self) -> list[Level]:
+        """What our own files say of remotes, in the shape of DVC's; lowest level first."""
+        if self._own_remotes is None:
+            self._own_remotes = own_remote_levels(self.levels, self.dvc_dir)
+        return self._own_remotes
 
     def default_remote(self) -> str | None:
         return self.get("core.remote")
@@ -127,14 +152,15 @@ class Settings:
             raise NoRemote(os.path.dirname(self.dvc_dir or ""))
         known = self.remote_names()
         options: dict[str, str] = {}
+        values: dict[str, Value] = {}
         mine: set[str] = set()
         below, at, seen = "", name.lower(), [name.lower()]
         while True:
             if at not in known:
                 raise UnknownRemote(name if at == seen[0] else at, known)
-            for option, value in self._options(at).items():
+            for option, (text, value, own) in self._options(at).items():
                 if option not in options or option == "url":
-                    options[option], own = value
+                    options[option], values[option] = text, value
                     mine = mine | {option} if own else mine - {option}
             url = options.get("url")
             if url is None:
@@ -146,39 +172,107 @@ class Settings:
             if at in seen or len(seen) > _CHAIN:
                 raise ConfigError(f"remote '{name}' leads back to itself: {' -> '.join(seen)}")
             seen.append(at)
-        options.pop("url")
+        for kept in (options, values):
+            kept.pop("url")
         url = f"{url.rstrip('/')}/{below}" if below else url
-        return RemoteConfig(name.lower(), url, options, frozenset(mine - {"url"}))
+        kept_here = frozenset(mine - {"url"})
+        # Not in the project: a repository could bring notes, and with them where bytes go.
+        notes = f"{own_cache()}/uploads"
+        return RemoteConfig(name.lower(), url, options, kept_here, notes, values)
 
-    def _options(self, name: str) -> dict[str, tuple[str, bool]]:
-        """A remote's options, each with whether it comes from the user's own levels.
+    def _options(self, name: str) -> dict[str, tuple[str, Value, bool]]:
+        """A remote's options as text and value, each with whether it comes from the user's own
+        levels.
 
-        Raises ConfigError for one that counts only from there and is given by the project alone.
+        Variables of the environment are replaced; what a program is to print is left to who opens
+        the remote. Raises ConfigError for an option that counts only from the user's own levels and
+        is given by the project alone, and for a variable that is not set.
         """
-        found: dict[str, tuple[str, bool]] = {}
+        found: dict[str, tuple[str, Value, bool]] = {}
         refused: dict[str, tuple[str, str]] = {}
-        for level in self.levels:
+        given: dict[str, Level] = {}
+        guarded = self._guarded(name)
+        for level in [*self.levels, *self._own_levels()]:
             remotes = level.tree.get("remote")
             section = remotes.get(name) if isinstance(remotes, dict) else None
             for option, value in (section or {}).items():
                 text, own = as_text(value), level.name != REPO
-                if schema.is_protected(option, text) and self._is_strangers(level):
+                if guarded(option, text) and self._is_strangers(level):
                     refused[option] = text, level.shown
                 else:
-                    found[option] = text, own
+                    kept = value if isinstance(value, int) else text
+                    found[option] = text, kept, own
+                    given[option] = level
         for option in refused.keys() - found.keys():
             raise ConfigError(
                 f"'{option}' of remote '{name}' in {refused[option][1]} runs a program or names a"
                 " file of credentials, so it counts only from your own settings",
                 hint=f"if you trust it: dvc remote modify --local {name} {option}"
                 f" '{refused[option][0]}'"
-                + (_UNCOMMIT if refused[option][1] != ".dvc/config" else ""),
+                + (_UNCOMMIT if refused[option][1].endswith("local") else ""),
             )
+        for option, (text, _, own) in found.items():
+            if "${" in text:
+                text = self._expanded(name, option, text, given[option])
+                found[option] = text, text, own
         return found
+
+    def database(self, name: str) -> dict[str, str]:
+        """The options of a database connection, variables replaced; {} when there is none.
+
+        Raises ConfigError for a variable that is not set, and a program that is not the user's.
+        """
+        found: dict[str, tuple[str, Level]] = {}
+        for level in self.levels:
+            section = level.tree.get("db", {})
+            section = section.get(name) if isinstance(section, dict) else None
+            for option, value in section.items() if isinstance(section, dict) else ():
+                text = as_text(value)
+                if schema.is_protected(option, text) and self._is_strangers(level):
+                    raise ConfigError(
+                        f"'{option}' of connection '{name}' in {level.shown} runs a program, so it"
+                        " counts only from your own settings",
+                        hint=f"if you trust it: dvc config --local db.{name}.{option} '{text}'",
+                    )
+                found[option] = text, level
+        return {
+            option: self._expanded(name, option, text, level, "connection")
+            for option, (text, level) in found.items()
+        }
+
+    def _expanded(
+        self, name: str, option: str, text: str, level: Level, kind: str = "remote"
+    ) -> str:
+        if "${" not in text:
+            return text
+        where = f"{kind} '{name}' in {level.shown}"
+        value = from_environment(text, os.environ, option, where, self._is_strangers(level))
+        if option in schema.PATHS and starts_with_variable(text):
+            value = absolute(value, os.path.dirname(level.path))
+        return value
+
+    def _guarded(self, name: str) -> Callable[[str, str], bool]:
+        """What tells the options of a remote that count only from the user's own levels.
+
+        Of a kind that DVC does not know we do not know what its options do: all count only from
+        there. Raises ConfigError for a remote that has a URL in DVC's files and in ours.
+        """
+        own = self.own_remotes().get(name, {})
+        if "url" in own and "url" in (self.merged.get("remote", {}).get(name) or {}):
+            raise ConfigError(
+                f"remote '{name}' has one URL in DVC's settings and another in ours",
+                hint=f"dvc config --unset pannier.remote.{name}.url",
+            )
+        if "url" in own and schema.is_foreign(str(own["url"])):
+            return lambda option, text: option not in schema.HARMLESS
+        return schema.is_protected
 
     def secret_values(self) -> set[str]:
         """Values that must not be shown."""
         found: set[str] = set()
+        for sections in self.own_remotes().values():
+            secret = {_known(v) for option, v in sections.items() if schema.sounds_secret(option)}
+            found |= secret | _secrets_of(sections)
         for level in self.levels:
             for kind in ("remote", "db", "studio"):
                 sections = level.tree.get(kind)
@@ -228,6 +322,10 @@ class Settings:
         value = self.own_settings().get(key)
         return value if isinstance(value, int) else None
 
+    def executors(self) -> Tree:
+        """Places that run stages, as our own files have them: options by name."""
+        return dict(executors_of(self.own_settings()))
+
     def own_settings(self) -> dict[str, Value]:
         if self._own is None:
             self._own = {}
@@ -239,11 +337,18 @@ class Settings:
 def _secrets_of(section: Tree) -> set[str]:
     """The secret values of one section; with the user's name, as a header would have them; and
     URLs that hold a password."""
-    secrets = {as_text(section[option]) for option in section.keys() & schema.SECRETS}
+    secrets = {_known(section[option]) for option in section.keys() & schema.SECRETS}
     user = section.get("user") or section.get("username")
     pairs = {f"{user}:{secret}" for secret in secrets} if isinstance(user, str) else set()
-    urls = {as_text(section[o]) for o in section.keys() & {"url", "endpointurl", "proxy_to"}}
+    urls = {_known(section[option]) for option in section.keys() & schema.URLS}
     return secrets | pairs | {url for url in urls if _holds_password(url)}
+
+
+def _known(value: object) -> str:
+    """A value as far as it is known: variables that are not set are nothing. Of a program's line,
+    which may be shown, nothing is a secret."""
+    text = as_text(value)
+    return "" if command_of(text) else expand(text, lambda name: os.environ.get(name, ""))
 
 
 def _holds_password(url: str) -> bool:

@@ -16,7 +16,7 @@ from pannier.project.project import Project
 from pannier.project.revisions import WORKSPACE, TreeMemo
 from pannier.project.snapshot import Snapshot
 
-_NO_GIT = (
+NO_GIT = (
     "Only supported for Git repositories. If you're seeing this error in a Git repo, try updating"
     " the DVC configuration with `dvc config core.no_scm false`."
 )
@@ -62,7 +62,7 @@ def open_sides(
     """
     if project.git is None:
         raise PannierError(
-            _NO_GIT, hint="'dvc data status' tells what changed in the workspace, also without Git"
+            NO_GIT, hint="'dvc data status' tells what changed in the workspace, also without Git"
         )
     if project.git.head() is None:
         return None

@@ -7,7 +7,7 @@ import stat
 from array import array
 from collections.abc import Iterable
 
-from pannier.core.digest import Digest
+from pannier.core.digest import MD5, Digest
 from pannier.core.errors import DiskError, UnstorableEntries
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
@@ -18,10 +18,12 @@ from pannier.disk.batches import EXECUTABLE
 from pannier.disk.walk import FIELDS, Folder, Tree
 from pannier.project.index import ignore_rules
 from pannier.project.project import Project
-from pannier.store.sources import Source, hash_unknown, racy_ns
+from pannier.store.objects import Store
+from pannier.store.sources import Source, hash_unknown
 from pannier.store.statcache import DIGEST_SIZE, UNKNOWN, FolderRow, TreeRow, fingerprint
 
 ABSENT, FILE, DIRECTORY, OTHER = "absent", "file", "directory", "other"
+_WAIT_ABOVE, _TICKS = 1000, 5
 _FLUSHED_AFTER_NS = 600_000_000_000
 """The kernel writes dirty pages back within half a minute; ten minutes are beyond doubt."""
 
@@ -78,10 +80,14 @@ def manifest_of(sources: list[Source]) -> Manifest:
     return Manifest(paths, [hexes[path] for path in paths])
 
 
-def look(project: Project, path: str, algorithm: str, progress: Progress) -> Snapshot:
+def look(
+    project: Project, path: str, algorithm: str, progress: Progress, *, lost: bool = False
+) -> Snapshot:
     """Stats what is at a root-relative path; reads no file.
 
-    What the StatCache remembers is filled in. Raises DiskError, UnstorableEntries.
+    What the StatCache remembers is filled in. lost: in a directory, links to objects that are gone
+    from the cache count as files that are not there, for who only asks. Raises DiskError,
+    UnstorableEntries.
     """
     absolute = project.absolute(path)
     try:
@@ -93,7 +99,7 @@ def look(project: Project, path: str, algorithm: str, progress: Progress) -> Sna
     clock_ns = project.recent_clock_ns()
     kind = stat.S_IFMT(entry.st_mode)
     if kind == stat.S_IFDIR:
-        return _look_directory(project, path, absolute, algorithm, clock_ns, progress)
+        return _look_directory(project, path, absolute, algorithm, clock_ns, progress, lost)
     target = entry
     if kind == stat.S_IFLNK:
         try:
@@ -128,14 +134,14 @@ def _look_directory(
     algorithm: str,
     clock_ns: int,
     progress: Progress,
+    lost: bool,
 ) -> Snapshot:
     try:
         tree = walk.scan(absolute, skip_rule(project, path))
     except OSError as error:
         fsio.fail(error, error.filename or absolute)
     _refuse_ignore_files(project, path, tree)
-    if tree.problems:
-        raise UnstorableEntries([(f"{path}/{name}", why) for name, why in tree.problems])
+    _refuse_problems(project, path, tree, lost)
     for name, why in tree.skipped:
         progress.warn(f"'{path}/{name}' is left out: it is {why}")
     now = fingerprint((folder.path, folder.names, folder.stats) for folder in tree.folders)
@@ -148,6 +154,29 @@ def _look_directory(
         snapshot.digest = Digest(algorithm, row.hex)
         snapshot.meta = Meta(row.size_bytes, row.nfiles)
     return snapshot
+
+
+def _refuse_problems(project: Project, path: str, tree: Tree, lost: bool) -> None:
+    gone = {
+        name
+        for name, _ in tree.problems
+        if _leads_into(project.cache_dir, f"{project.absolute(path)}/{name}")
+    }
+    problems = [(f"{path}/{n}", why) for n, why in tree.problems if not (lost and n in gone)]
+    if problems and len(gone) == len(problems):
+        raise UnstorableEntries(
+            problems,
+            "what they lead to is gone from the cache; 'dvc pull' brings it from the remote",
+        )
+    if problems:
+        raise UnstorableEntries(problems)
+
+
+def _leads_into(folder: str, path: str) -> bool:
+    try:
+        return os.readlink(path).startswith(f"{folder}/")
+    except OSError:
+        return False
 
 
 def _refuse_ignore_files(project: Project, path: str, tree: Tree) -> None:
@@ -217,6 +246,19 @@ def recall(project: Project, sources: list[Source], algorithm: str) -> dict[str,
                 source.digests[at : at + DIGEST_SIZE] = found[1]
                 source.settled[index] = 1
     return rows
+
+
+def look_anew(project: Project, path: str, recorded: Digest | None, progress: Progress) -> Snapshot:
+    """Looks at data that is about to be recorded again; recorded: its digest so far.
+
+    What did not change since DVC before 3.0 recorded it keeps that digest, so that nothing changes
+    in Git; new content gets a digest of today.
+    """
+    if recorded is not None and recorded.algorithm != MD5:
+        old = look(project, path, recorded.algorithm, progress)
+        if measure(project, old, progress).digest == recorded:
+            return old
+    return look(project, path, MD5, progress)
 
 
 def measure(project: Project, snapshot: Snapshot, progress: Progress) -> Snapshot:
@@ -328,12 +370,19 @@ def is_old(folder: Folder, clock_ns: int) -> bool:
     return newest < clock_ns - _FLUSHED_AFTER_NS
 
 
-def note_present(project: Project, snapshot: Snapshot) -> None:
-    """Remembers that every object of the tree is in the store, until the store's folders change."""
+def lasting_presence(store: Store, nfiles: int) -> bytes:
+    """What `note_present` needs, for a directory of so many files; a big one is worth a wait of
+    some milliseconds, if its store changed just now."""
+    return store.presence(lasting=True, ticks=_TICKS if nfiles > _WAIT_ABOVE else 1)
+
+
+def note_present(project: Project, snapshot: Snapshot, present: bytes) -> None:
+    """Remembers that every object of the tree is in the store, until the store's folders change.
+
+    present: what `Store.presence` said before that was seen; b"" remembers nothing.
+    """
     if snapshot.row is None or snapshot.kind != DIRECTORY:
         return
-    store = project.store_of(snapshot.algorithm)
-    present = store.presence(snapshot.clock_ns - racy_ns(snapshot.clock_ns))
     if present and present != snapshot.row.present:
         row = snapshot.row
         snapshot.row = TreeRow(row.fingerprint, row.hex, row.size_bytes, row.nfiles, present)

@@ -7,11 +7,10 @@ folder is read where it is. A repository that is named by a URL is read out of a
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from pannier.core.digest import Digest
@@ -23,7 +22,6 @@ from pannier.core.errors import (
     ListMissing,
     NoRemote,
     NotInProject,
-    PannierError,
     SourceError,
 )
 from pannier.core.events import Progress
@@ -39,14 +37,13 @@ from pannier.git.mirror import Mirror
 from pannier.git.objects import FOLDER
 from pannier.git.repo import GitRepo
 from pannier.project import config_files as files
+from pannier.project import known_lists
 from pannier.project.index import Index, OutRef, load_index
 from pannier.project.presence import recorded_manifest
-from pannier.project.project import Project, make_project, own_cache, token_of
+from pannier.project.project import Project, make_project, token_of
 from pannier.project.revisions import RevisionTree, TreeMemo
 from pannier.project.settings import Settings
 from pannier.project.used import index_at
-from pannier.store.objects import Store
-from pannier.store.publishing import put_bytes
 from pannier.store.remote import Remote
 
 
@@ -123,7 +120,7 @@ class Source:
     def _project(self, prefix: str) -> Project:
         root = f"{self.root}/{prefix}" if prefix else self.root
         settings = _settings(self, prefix, root)
-        kept = f"{_sources_folder()}/cache" if self.mirror is not None else None
+        kept = known_lists.cache_folder() if self.mirror is not None else None
         return make_project(root, settings, self.git, kept)
 
 
@@ -131,13 +128,15 @@ class Source:
 class Place:
     """One project in a source, or a folder that is none. prefix: where it lies in the source.
 
-    known: lists of files that somebody found out already, by the path of their output.
+    known: lists of files that somebody found out already, by the path of their output. further:
+    asks elsewhere for the list of an output that the cache does not have, before the remote.
     """
 
     source: Source
     prefix: str
     project: Project | None
     known: dict[str, Manifest] = field(default_factory=dict)
+    further: Callable[[OutRef], Manifest | None] | None = None
     _index: Index | None = None
 
     def index(self, progress: Progress) -> Index:
@@ -181,6 +180,8 @@ class Place:
             digest = ref.out.digest
             assert digest is not None
             here = self._stored(self.project, digest)
+            if here is None and self.further is not None:
+                here = self.further(ref)
             if here is not None:
                 found[ref.path] = here
             else:
@@ -191,9 +192,10 @@ class Place:
         return found
 
     def _stored(self, project: Project, digest: Digest) -> Manifest | None:
-        for store in (project.store_of(digest.algorithm), _kept(digest.algorithm)):
+        for kept in (False, True) if self.source.mirror is None else (True,):
+            path = project.store_of(digest.algorithm).path(digest.hex)
             try:
-                data = read_regular(store.path(digest.hex))
+                data = known_lists.read(digest) if kept else read_regular(path)
             except OSError:
                 continue
             # Not by the store itself: it would move what is damaged to quarantine, and a foreign
@@ -215,6 +217,10 @@ class Place:
                 "its list of files is not in the cache, and the project has no default remote",
                 hint="name one with '--remote <name>', or '--remote-config url=<url>' beside it",
             ) from error
+        if config.is_versioned:  # a pointer has the list of what was pushed there
+            raise ListMissing(
+                first, f"its list of files is not in the cache, and remote '{config.name}' has none"
+            )
         task = progress.task(f"Fetching from {config.name}", len(names))
         with Remote(config) as remote:
             data, failed = remote.read_many(algorithm, set(names.values()), remote.jobs)
@@ -229,12 +235,7 @@ class Place:
                     f"its list of files is neither in the cache nor in remote '{config.name}'",
                     hint="run 'dvc push' where the data is, or name another remote: --remote",
                 )
-        store = _kept(algorithm)
-        for name, content in data.items():
-            # Only to save the next question; where it cannot be kept, the answer is the same.
-            with contextlib.suppress(OSError, PannierError):
-                store.make_dir(store.root)
-                put_bytes(store, name, content)
+        known_lists.keep(algorithm, data)
         return {path: parse_manifest(data[name], name) for path, name in names.items()}
 
 
@@ -249,7 +250,7 @@ def open_source(url: str, options: SourceOptions, cwd: str, progress: Progress) 
     if path and os.path.exists(path) and not os.path.isdir(path):
         raise SourceError(url, "it is a file", hint="name the project, then the path in it")
     address = os.path.abspath(path) if path and os.path.exists(path) else url
-    folder = f"{_sources_folder()}/{token_of(address)}"
+    folder = f"{known_lists.sources_folder()}/{token_of(address)}"
     mirror = Mirror(address, folder)
     sha = mirror.update(options.rev, progress)
     git = mirror.open()
@@ -269,19 +270,6 @@ def _open_folder(url: str, path: str, options: SourceOptions, cwd: str) -> Sourc
     below = os.path.relpath(cwd, root)
     inside = "" if below == "." or below == ".." or below.startswith("../") else below
     return Source(url, root, options, cwd=inside)
-
-
-def _sources_folder() -> str:
-    """Mirrors, and lists of files that were fetched; the user's own."""
-    return f"{os.path.realpath(own_cache())}/sources"
-
-
-def _kept(algorithm: str) -> Store:
-    """Lists of files that were fetched for a look, of all sources."""
-    folder = _sources_folder()
-    root = f"{folder}/cache"
-    settings = Settings([], None)
-    return make_project(folder, settings, None, root).store_of(algorithm)
 
 
 # -- settings ------------------------------------------------------------------------------------

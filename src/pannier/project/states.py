@@ -109,7 +109,7 @@ def found(
     state: dict[str, Tracked] = {}
     for ref in outs:
         algorithm = ref.out.digest.algorithm if ref.out.digest is not None else MD5
-        look = snapshots.look(project, ref.path, algorithm, progress)
+        look = snapshots.look(project, ref.path, algorithm, progress, lost=True)
         if look.kind == snapshots.ABSENT or _is_link_to_nothing(look):
             continue
         snapshots.measure(project, look, progress)

@@ -6,9 +6,11 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Mapping
 from typing import BinaryIO
 
-from pannier.core.record import dataclass
+from pannier.core.record import dataclass, field
+from pannier.core.typed import Any
 from pannier.disk import batches
 from pannier.disk.hashing import hash_bytes, hex_of_file
 from pannier.disk.walk import STAT_BYTES
@@ -22,13 +24,18 @@ _NEVER = bytes(STAT_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object: where it may lie, and what is recorded of it."""
+    """One object: where it may lie, and what is recorded of it.
+
+    path, entry: its name in the project and its own record, for remotes with cloud versions.
+    """
 
     project: Project
     algorithm: str
     hex: str
     size_bytes: int | None
     remote: str | None
+    path: str = ""
+    entry: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def store(self) -> Store:

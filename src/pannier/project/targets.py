@@ -39,12 +39,14 @@ class Selected:
 @dataclass(frozen=True, slots=True)
 class TargetOptions:
     """with_deps: the stages upstream too. recursive: targets are directories to search.
-    glob: targets are shell patterns. cwd: root-relative directory that targets start from."""
+    glob: targets are shell patterns. cwd: root-relative directory that targets start from.
+    only_stages: an output does not stand for its stage."""
 
     with_deps: bool = False
     recursive: bool = False
     glob: bool = False
     cwd: str = ""
+    only_stages: bool = False
 
 
 ALL_TARGETS = TargetOptions()
@@ -155,7 +157,7 @@ class _Resolver:
         path = root_relative(self._project, self._options.cwd, target)
         stages = self._named_stages(target, path)
         if stages is None:
-            found = self._output(path)
+            found = None if self._options.only_stages else self._output(path)
             if found is None:
                 raise self._unknown(target)
             return [found.ref.stage]
@@ -173,6 +175,8 @@ class _Resolver:
                 raise BadTarget(f"'{self._project.absolute(path)}' does not exist")
             return stages
         file, colon, name = target.rpartition(":")
+        if file and colon and not name:
+            return None  # no stage is called so, and the whole file is not meant
         file = file or ("dvc.yaml" if colon else "")
         if file and pointer.is_pipeline_name(posixpath.basename(file)):
             return self._in_pipeline(file, name)
@@ -229,6 +233,8 @@ class _Resolver:
             why = "'dvc.yaml' does not exist"
         else:
             why = f"Stage '{target}' not found inside 'dvc.yaml' file"
+        if self._options.only_stages:
+            return BadTarget(why, hint="'dvc stage list' names them")
         return BadTarget(
             f"'{target}' does not exist as an output or a stage name in 'dvc.yaml': {why}"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Mapping
+from typing import cast
 
 from pannier.core.errors import BadPath, ConfigError
 from pannier.core.path import is_inside, relative
@@ -21,16 +22,27 @@ from pannier.project.project import Project
 from pannier.store.cargo import Cargo, Lot
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import LOCAL, open_readable, scheme_of
-from pannier.store.transport import Entry, Facts, Transport, facts_of
+from pannier.store.transport import (
+    Entry,
+    Facts,
+    Transport,
+    Versioning,
+    facts_of,
+    key_of_version,
+)
+from pannier.store.versioned import latest_below
 
 REMOTE = "remote"
+_MARKS = {"azure": ("?versionid=",), REMOTE: ("?versionId=", "?versionid=")}
 
 
 @dataclass(slots=True)
 class Origin:
     """What a URL names. url: as typed. key: below the transport's root, '' for all of it.
     path: on this machine, absolute, else None. facts, entries: what `look` found: those of a
-    single file, or all that lies below, by key.
+    single file, or all that lies below, by key. versions: of a place with cloud versions, by key
+    what is meant, {} before `look`; None for other places. pinned: the version of a single file
+    that is meant, instead of the latest.
     """
 
     url: str
@@ -39,6 +51,8 @@ class Origin:
     path: str | None = None
     facts: Facts | None = None
     entries: list[Entry] | None = None
+    versions: dict[str, Facts] | None = None
+    pinned: str | None = None
 
     @property
     def name(self) -> str:
@@ -60,6 +74,9 @@ class Origin:
         """Asks what is there, once. Raises UrlMissing, TransportError."""
         if self.facts is not None or self.entries is not None:
             return
+        if self.versions is not None:
+            self._look_at_versions()
+            return
         self.facts = facts_of(self.transport, self.key) if self.key else None
         if self.facts is not None:
             return
@@ -67,6 +84,66 @@ class Origin:
         if not found and not self.is_folder():
             raise UrlMissing(self.url)
         self.entries = [entry for entry in found if not entry.key.endswith("/")]
+
+    def _look_at_versions(self) -> None:
+        if not hasattr(self.transport, "versions"):
+            self._look_at_each()
+            return
+        found = list(cast(Versioning, self.transport).versions(self.key))
+        own = [
+            facts
+            for key, facts, latest in found
+            if key == self.key and self._is_meant(facts, latest)
+        ]
+        if own:
+            self.facts, self.versions = own[0], {self.key: own[0]}
+            return
+        self.take_versions(
+            {
+                key: facts
+                for key, facts, latest in found
+                if latest and key.startswith(self.prefix) and not key.endswith("/")
+            }
+        )
+        if not self.versions:
+            raise UrlMissing(self.url)
+
+    def _look_at_each(self) -> None:
+        """As _look_at_versions, where versions cannot be listed."""
+        asked = key_of_version(self.key, self.pinned) if self.pinned else self.key
+        facts = facts_of(self.transport, asked) if self.key else None
+        if facts is not None:
+            if self.pinned:
+                facts = facts._replace(version_id=self.pinned)
+            self.facts, self.versions = facts, {self.key: facts}
+        else:
+            found = latest_below(self.transport, self.prefix, self.transport.jobs_default)
+            self.take_versions({key: found[key] for key in found if not key.endswith("/")})
+        if not self.versions:
+            raise UrlMissing(self.url)
+
+    def check_versions(self) -> None:
+        """Raises ConfigError when there is to be a version of each file, and is none."""
+        self.look()
+        if not all(facts.version_id for facts in (self.versions or {}).values()):
+            raise ConfigError(
+                f"'{self.url}' has no versions",
+                hint="enable versioning at its provider, or import it without '--version-aware'",
+            )
+
+    def _is_meant(self, facts: Facts, latest: bool) -> bool:
+        return latest if self.pinned is None else facts.version_id == self.pinned
+
+    def take_versions(self, versions: dict[str, Facts]) -> None:
+        """These files of a folder are meant, by key, whatever else there is."""
+        self.versions = versions
+        self.entries = [
+            Entry(key, versions[key].size_bytes, versions[key].checksum) for key in sorted(versions)
+        ]
+
+    def _travelling(self, key: str) -> str:
+        facts = (self.versions or {}).get(key)
+        return key_of_version(key, facts.version_id) if facts and facts.version_id else key
 
     @property
     def prefix(self) -> str:
@@ -83,9 +160,13 @@ class Origin:
         """All of it. Raises UrlMissing, BadPath."""
         self.look()
         if self.entries is None:
-            return Cargo(self.url, False, [Lot(self.transport, [("", self.key, "")], self.url)])
+            return Cargo(
+                self.url,
+                False,
+                [Lot(self.transport, [("", self._travelling(self.key), "")], self.url)],
+            )
         cut = len(self.prefix)
-        items = [(entry.key[cut:], entry.key, "") for entry in self.entries]
+        items = [(entry.key[cut:], self._travelling(entry.key), "") for entry in self.entries]
         cargo = Cargo(self.url, True, [Lot(self.transport, items, self.url)])
         cargo.check()
         return cargo
@@ -115,6 +196,40 @@ def open_url(
                 " not count from a .dvc file",
                 hint="name a remote in your own settings, and import from 'remote://<name>/...'",
             )
+    url, pinned = version_in(url, aware=is_aware(options))
+    origin = _open(url, project, cwd, options, trusted=trusted)
+    if pinned or is_aware(options) or origin.versions is not None:
+        if not hasattr(origin.transport, "keeps_versions"):
+            origin.close()
+            raise ConfigError("cloud versions can be imported from s3://, azure:// and gs:// only")
+        origin.versions, origin.pinned = {}, pinned
+    return origin
+
+
+def is_aware(options: Mapping[str, Any]) -> bool:
+    """Tells whether options of a place say that it keeps cloud versions."""
+    return any(
+        str(options.get(name, "")).lower() == "true" for name in ("version_aware", "worktree")
+    )
+
+
+def version_in(url: str, *, aware: bool = False) -> tuple[str, str | None]:
+    """(URL, the id of a version that it names). aware: it may name one as Google's do, by a number
+    behind `#`, which may be a part of a name as well."""
+    scheme = scheme_of(url)
+    for mark in _MARKS.get(scheme, ("?versionId=",)):
+        bare, found, version = url.rpartition(mark)
+        if found and version and scheme != LOCAL:
+            return bare, version
+    bare, found, version = url.rpartition("#")
+    if aware and scheme in ("gs", REMOTE) and found and version.isdecimal():
+        return bare, version
+    return url, None
+
+
+def _open(
+    url: str, project: Project | None, cwd: str, options: dict[str, str], *, trusted: bool
+) -> Origin:
     scheme = scheme_of(url)
     if scheme == REMOTE:
         return _open_below_remote(url, project, options)
@@ -141,8 +256,10 @@ def _open_below_remote(url: str, project: Project | None, options: dict[str, str
         raise BadPath(path, "it leaves the remote", f"'{url}'")
     key = "" if key == "." else key
     merged = {**config.options, **options}
-    transport = open_readable(RemoteConfig(config.name, config.url, merged, config.protected))
-    return Origin(url, transport, key)
+    transport = open_readable(
+        RemoteConfig(config.name, config.url, merged, config.protected, values=config.values)
+    )
+    return Origin(url, transport, key, versions={} if is_aware(merged) else None)
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
 
-from pannier.core.digest import Digest
-from pannier.core.errors import PannierError
+from pannier.core.errors import CorruptObject, MissingObject, NoRemote, PannierError
 from pannier.core.events import Progress
 from pannier.core.manifest import Manifest
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Stage
 from pannier.formats.ignore import IgnoreRules
 from pannier.project import revisions
-from pannier.project.index import Index, OutRef, parse_stage_file
+from pannier.project.index import Index, parse_stage_file
+from pannier.project.presence import recorded_manifest
 from pannier.project.project import Project
 from pannier.project.targets import WORKSPACE_ONLY as WORKSPACE_ONLY
 from pannier.project.targets import RevisionOptions as RevisionOptions
 from pannier.project.targets import Selected, TargetOptions, select_outs
+from pannier.store.objects import Store
+from pannier.store.publishing import put_bytes
 
 
 @dataclass(slots=True)
@@ -59,7 +62,7 @@ def collect(selected: Iterable[Selected], *, pushing: bool = False) -> Groups:
         out = item.ref.out
         if not item.ref.tracked or not is_ours(item.ref.stage) or (pushing and not out.push):
             continue
-        digest = _digest(item.ref)
+        digest = out.digest
         if digest is None:
             continue
         key = (out.remote, digest.algorithm)
@@ -77,13 +80,69 @@ def is_ours(stage: Stage) -> bool:
     return not any(dep.repo is not None for dep in stage.deps)
 
 
-def _digest(ref: OutRef) -> Digest | None:
-    if ref.out.files is not None:
-        raise PannierError(
-            f"'{ref.path}' is kept by cloud versions, which this version cannot move yet",
-            hint="use DVC for this output until then",
-        )
-    return ref.out.digest
+def by_versions(
+    project: Project, selected: Iterable[Selected], remote: str | None
+) -> tuple[list[Selected], dict[str, list[Selected]]]:
+    """(what plain remotes have, what remotes with cloud versions have, by the remote's name).
+
+    remote: instead of the default one, for outputs without one of their own.
+    """
+    plain: list[Selected] = []
+    versioned: dict[str, list[Selected]] = {}
+    names: dict[str | None, str | None] = {}
+    for item in selected:
+        stage = item.ref.stage
+        if stage.is_import and stage.deps[0].is_versioned and not item.ref.out.push:
+            continue  # its source keeps what was imported
+        own = item.ref.out.remote or remote
+        if own not in names:
+            names[own] = None
+            with contextlib.suppress(NoRemote):  # that is said when a remote is needed
+                config = project.settings.remote(own)
+                names[own] = config.name if config.is_versioned else None
+        name = names[own]
+        if name is None:
+            plain.append(item)
+        else:
+            versioned.setdefault(name, []).append(item)
+    return plain, versioned
+
+
+def keep_lists(project: Project, selected: Iterable[Selected]) -> None:
+    """Makes objects of the lists that pointers hold themselves, where all that they name is here:
+    `status` and a plain remote want them as they want others."""
+    for item in selected:
+        digest = item.ref.out.digest
+        if item.ref.out.files is None or digest is None or not item.ref.tracked:
+            continue
+        store = project.store_of(digest.algorithm)
+        manifest = recorded_manifest(project, item.ref.out)
+        if manifest is None or store.has(digest.hex):
+            continue
+        store.keep_manifest(digest.hex, manifest)
+        if not store.missing(set(manifest.hexes)):
+            put_bytes(store, digest.hex, manifest.to_bytes())
+
+
+def local_members(store: Store, wanted: Wanted) -> tuple[dict[str, list[str]], list[str]]:
+    """Directory -> digests of its files; and the directories whose list is not here."""
+    members: dict[str, list[str]] = {}
+    unknown: list[str] = []
+    for name in wanted.manifests:
+        try:
+            members[name] = wanted.members(name, store.manifest(name))
+        except (MissingObject, CorruptObject):
+            unknown.append(name)
+    return members, unknown
+
+
+def is_complete(store: Store, wanted: Wanted) -> bool:
+    """True when nothing is missing here: then no remote is needed, or even configured."""
+    members, unknown = local_members(store, wanted)
+    if unknown:
+        return False
+    every = {name for names in members.values() for name in names} | wanted.files
+    return not store.missing(every)
 
 
 def select_used(

@@ -6,18 +6,21 @@ thing missing, whatever kills the process.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pannier.core.errors import FileChanged, UnstorableEntries
+from pannier.core.errors import CorruptObject, FileChanged, UnstorableEntries
 from pannier.core.events import Progress
 from pannier.disk import batches, fsio, trees
 from pannier.disk.batches import EXECUTABLE, LINKED, SETTLED
 from pannier.disk.beneath import Root
-from pannier.disk.link import CANNOT, COPY, HARDLINK, SYMLINK
-from pannier.disk.walk import FIELDS, stat_key
+from pannier.disk.link import CANNOT, COPY, HARDLINK, REFLINK, SYMLINK
+from pannier.disk.taking_out import link_out_batch
+from pannier.disk.walk import FIELDS, STAT_BYTES, stat_key
 from pannier.project.project import Project
 from pannier.project.snapshot import (
     DIRECTORY,
@@ -25,6 +28,7 @@ from pannier.project.snapshot import (
     OTHER,
     Snapshot,
     conclude,
+    lasting_presence,
     load_sources,
     note_present,
     remember,
@@ -34,7 +38,9 @@ from pannier.store.objects import Store
 from pannier.store.publishing import put_bytes, settle
 from pannier.store.publishing import sweep as sweep_store
 from pannier.store.reuse import note_reuse
-from pannier.store.sources import Source, racy_ns
+from pannier.store.sources import Source
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def refuse_other(snapshot: Snapshot) -> None:
@@ -72,7 +78,7 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
         put_bytes(store, digest.hex, snapshot.manifest().to_bytes())
     same_disk = os.stat(store.root).st_dev == os.stat(os.path.dirname(snapshot.absolute)).st_dev
     remember(project, snapshot, flushed=intake.flushed_all and same_disk)
-    note_present(project, snapshot)
+    note_present(project, snapshot, lasting_presence(store, snapshot.meta.nfiles or 0))
 
 
 def _warn_of_links(project: Project, snapshot: Snapshot, progress: Progress) -> None:
@@ -99,27 +105,26 @@ def _is_saved_already(store: Store, snapshot: Snapshot) -> bool:
     row = snapshot.row
     if snapshot.kind != DIRECTORY or row is None or snapshot.digest is None or not row.present:
         return False
-    return row.present == store.presence(
-        snapshot.clock_ns - racy_ns(snapshot.clock_ns)
-    ) and store.has(row.hex)
+    return row.present == store.presence() and store.has(row.hex)
 
 
 def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
     """Replaces saved files by links of the configured kind; returns how many.
 
-    Files that are open for writing and links of the user stay as they are. Copies and reflinks
-    need no relinking: the user's file stays untouched.
+    Files that are open for writing and links of the user stay as they are; a link into the cache
+    that is of no use any more is none of the user's. Copies and reflinks need no relinking: the
+    user's file stays untouched.
     """
-    kind = project.link_kinds()[0]
-    if kind not in (HARDLINK, SYMLINK) or snapshot.kind not in (FILE, DIRECTORY):
+    if snapshot.kind not in (FILE, DIRECTORY) or _is_executable(snapshot):
         return 0
-    if _is_executable(snapshot):
+    kind = project.link_kinds()[0]
+    if kind in (COPY, REFLINK) and not any(source.folder.links for source in snapshot.sources):
         return 0
     store = project.store_of(snapshot.algorithm)
     count = 0
     with scratch_folder(project, snapshot.path) as scratch, Root(project.root) as root:
         for source in snapshot.sources:
-            indexes = _to_relink(store, source, kind)
+            indexes = _to_relink(store, source, kind, project.cache_dir)
             for index in indexes:
                 _relink_one(project, root, snapshot, source, index, kind, f"{scratch}/{count}")
                 count += 1
@@ -128,7 +133,7 @@ def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
     return count
 
 
-def _to_relink(store: Store, source: Source, kind: str) -> list[int]:
+def _to_relink(store: Store, source: Source, kind: str, cache_dir: str) -> list[int]:
     done = LINKED if kind == HARDLINK else 0
     # Known files nobody had open when they were read; those just read may be open for writing.
     fresh = [
@@ -140,13 +145,25 @@ def _to_relink(store: Store, source: Source, kind: str) -> list[int]:
         return fresh
     links = set(source.folder.links)
     names = source.folder.names
+    strays = [i for i in fresh if names[i] in links and _strays(store, source, i, kind, cache_dir)]
+    if kind in (COPY, REFLINK):
+        return strays
     fresh = [i for i in fresh if names[i] not in links]
     if kind == SYMLINK:
-        return fresh
+        return fresh + strays
     fresh = [i for i in fresh if source.folder.key(i)[2] > 0]  # empty files are never linked
     stats = array("q", batches.stat_batch(store.root, [source.hex(index) for index in fresh]))
     inodes = stats[3::FIELDS]
-    return [i for i, inode in zip(fresh, inodes, strict=True) if inode != source.folder.key(i)[3]]
+    others = [i for i, inode in zip(fresh, inodes, strict=True) if inode != source.folder.key(i)[3]]
+    return others + strays
+
+
+def _strays(store: Store, source: Source, index: int, kind: str, cache_dir: str) -> bool:
+    """True for a link into our own cache where none is wanted, or one to another object than that
+    of its bytes."""
+    target = os.readlink(source.path(index))
+    right = kind == SYMLINK and target == store.path(source.hex(index))
+    return target.startswith(f"{cache_dir}/") and not right
 
 
 def _relink_one(
@@ -161,23 +178,36 @@ def _relink_one(
     store = project.store_of(snapshot.algorithm)
     target = store.path(source.hex(index))
     path = os.path.relpath(source.path(index), project.root)
+    there = os.lstat(source.path(index))
+    before = stat_key(there) if stat.S_ISLNK(there.st_mode) else source.folder.key(index)
     try:
         if kind == SYMLINK:
             fsio.symlink(target, temporary)
-        else:
+        elif kind == HARDLINK:
             fsio.link(target, temporary)
+        else:
+            _copy_out(store, source.hex(index), temporary, kind)
     except OSError as error:
         if error.errno not in CANNOT:
             raise
         return  # another user's object may not be linked here; the file stays a copy
     try:
-        root.swap(temporary, path, source.folder.key(index))
+        root.swap(temporary, path, before)
     except FileChanged:
         fsio.remove_if_there(temporary)
         raise
     fsio.remove_if_there(temporary)
-    found = os.stat(target)
+    found = os.stat(target if kind in (HARDLINK, SYMLINK) else source.path(index))
     source.folder.stats[index * FIELDS : (index + 1) * FIELDS] = array("q", stat_key(found))
+
+
+def _copy_out(store: Store, name: str, target: str, kind: str) -> None:
+    folder, _, last = target.rpartition("/")
+    outcomes, _ = link_out_batch(
+        store.root, [name], bytes(STAT_BYTES), folder, [last], kind, False, store.algorithm
+    )
+    if outcomes[0] != batches.DONE:
+        raise CorruptObject(name, where="the cache")
 
 
 @contextmanager
@@ -197,10 +227,14 @@ def scratch_folder(project: Project, path: str) -> Iterator[str]:
         _sweep_folders(parent, ".pannier-wt-")
         folder = f"{parent}/.pannier-{name}"
     fsio.make_dir(folder, 0o700)
+    fd = os.open(folder, _FOLDER)
     try:
+        with suppress(OSError):  # a network drive without flock: our number tells, on this machine
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield folder
     finally:
         trees.remove_tree(folder)
+        os.close(fd)
 
 
 def sweep(project: Project) -> None:
@@ -224,7 +258,29 @@ def sweep(project: Project) -> None:
 
 
 def _sweep_folders(parent: str, prefix: str) -> None:
+    """Removes scratch folders of the dead: some commands work without the project lock. Whoever
+    lives in a container has another number than we see, but holds the folder."""
     for entry in os.scandir(parent):
         if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
-            with suppress(PermissionError):  # another user's run was killed: for them to sweep
-                trees.remove_tree(entry.path)
+            pid = entry.name.removeprefix(prefix).partition("-")[0]
+            if pid != str(os.getpid()) and pid.isdigit() and os.path.exists(f"/proc/{pid}"):
+                continue
+            if not _is_held(entry.path):
+                with suppress(PermissionError):  # another user's run was killed: for them to sweep
+                    trees.remove_tree(entry.path)
+
+
+def _is_held(folder: str) -> bool:
+    try:
+        fd = os.open(folder, _FOLDER)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False

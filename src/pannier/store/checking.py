@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pannier.core.digest import LEGACY, is_object_name
-from pannier.core.errors import AccessDenied, CorruptObject, DiskError, NotThere, TransportError
+from pannier.core.errors import CorruptObject, DiskError, NotThere, TransportError
 from pannier.core.events import Task
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.record import dataclass, field
@@ -20,9 +20,12 @@ from pannier.disk.hashing import hex_of_file
 from pannier.disk.pool import BATCH, Pool, cpu_count
 from pannier.disk.reading import read_regular
 from pannier.store.objects import Store, name_of_quarantined
+from pannier.store.pace import Pace
 from pannier.store.remote import Remote
 from pannier.store.schemes import LOCAL, scheme_of
 from pannier.store.statcache import StatCache
+from pannier.store.transfer import Transferred, retrying
+from pannier.store.transport import Result
 
 _FEW, _SMALL_BYTES = 200, 32 << 20
 """So few and so little is read faster than a worker process is started."""
@@ -40,11 +43,15 @@ class Damage:
 
 @dataclass(slots=True)
 class Checked:
-    """count, size_bytes: what was read and is there. damaged: what is wrong."""
+    """count, size_bytes: what was read and is there. damaged: what is wrong. unread: what a remote
+    did not give, so that nothing is known of it. gone: why nothing more was asked for, when the
+    remote did not answer any more; else ""."""
 
     count: int = 0
     size_bytes: int = 0
     damaged: list[Damage] = field(default_factory=list)
+    unread: list[Damage] = field(default_factory=list)
+    gone: str = ""
 
     def add(self, other: Checked) -> None:
         self.count += other.count
@@ -55,14 +62,22 @@ class Checked:
 def check_store(
     store: Store, names: Sequence[str], task: Task, keep: Collection[str] = ()
 ) -> Checked:
-    """Reads objects; those that are wrong are in quarantine afterwards, none is deleted.
+    """Reads objects; those that are wrong are in quarantine afterwards, where that can be written;
+    none is deleted.
 
     A manifest whose digest is right but that is no list of files stays where it is. keep:
     manifests that the store shall remember, because they are asked for next.
     """
     checked, wrong = _read_all(store.root, names, store.algorithm, task)
     for name, problem, readable in wrong:
-        moved = (store.quarantine(name) or "") if readable else ""
+        moved = ""
+        try:
+            moved = (store.quarantine(name) or "") if readable else ""
+        except (
+            DiskError,
+            OSError,
+        ) as error:  # read-only, full: what was found is told all the same
+            problem += f", and it cannot be moved aside ({os.strerror(error.errno or 0)})"
         checked.damaged.append(Damage(store.algorithm, name, problem, moved))
     known = {damage.name for damage in checked.damaged}
     for name in names:
@@ -136,20 +151,21 @@ def check_remote(
     folder = folder_store(remote, algorithm)
     if folder is not None:
         return check_store(folder, sorted(sizes), task)
-    checked = Checked()
+    checked, asked, pace = Checked(), Transferred(), Pace(jobs)
     paths = {remote.key(algorithm, name): (name, f"{scratch}/{name}") for name in sizes}
     items = [(key, path, "") for key, (_, path) in paths.items()]
-    for result in remote.transport.download_many(items, jobs, lambda count: None):
+
+    def bring(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
+        return remote.transport.download_many(some, pace.jobs, pace)
+
+    for result in retrying(items, bring, lambda item: item[0], pace) if items else ():
         name, path = paths[result.key]
         task.advance()
-        if isinstance(result.error, NotThere):
-            continue
-        if isinstance(result.error, AccessDenied):
-            raise result.error
-        checked.count += 1
+        asked.note(name, result.error)
         if result.error is not None:
-            checked.damaged.append(Damage(algorithm, name, str(result.error)))
+            fsio.remove_if_there(path)
             continue
+        checked.count += 1
         checked.size_bytes += result.size_bytes
         found = hex_of_file(path, LEGACY) if algorithm == LEGACY else result.md5 or ""
         if found != name[:32]:
@@ -160,7 +176,21 @@ def check_remote(
             with open(path, "rb") as file:
                 checked.damaged += _parsed(algorithm, name, file.read())[1]
         fsio.remove_if_there(path)
+    checked.gone, problems = unread_of(asked)
+    checked.unread += [Damage(algorithm, name, why) for name, why in problems.items()]
     return checked
+
+
+def unread_of(asked: Transferred) -> tuple[str, dict[str, str]]:
+    """Why the remote is gone, or ""; and what it did not give, though it is there, with the reason.
+    All that were asked for in vain at the end have that one reason."""
+    gone = str(asked.gone() or "")
+    row = set(asked.in_vain())
+    return gone, {
+        name: gone if name in row else str(error)
+        for name, error in asked.failed.items()
+        if not isinstance(error, NotThere | CorruptObject)
+    }
 
 
 def folder_store(remote: Remote, algorithm: str) -> Store | None:

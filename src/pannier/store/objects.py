@@ -13,8 +13,8 @@ import errno
 import os
 import stat
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby
 
 from pannier.core.digest import MD5, is_object_name
 from pannier.core.errors import CorruptObject, MissingObject
@@ -22,6 +22,7 @@ from pannier.core.hashes import blake2b
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.record import dataclass, field
 from pannier.disk import batches, fsio
+from pannier.disk.clock import has_passed
 from pannier.disk.hashing import hash_bytes
 from pannier.disk.mutex import CacheLock
 from pannier.disk.pool import BATCH, Pool
@@ -93,16 +94,16 @@ class Store:
         for prefix in {name[:2] for name in names}:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 found.update([prefix + rest for rest in os.listdir(f"{self.root}/{prefix}")])
-        return found & wanted
+        return {name for name in wanted if name in found}  # and no string of the listing lives on
 
     def missing(self, names: Collection[str]) -> set[str]:
         return set(names) - self.present(names)
 
-    def presence(self, racy_after_ns: int | None = None) -> bytes:
+    def presence(self, *, lasting: bool = False, ticks: int = 1) -> bytes:
         """A value that changes whenever an object appears or disappears.
 
-        b"" when a folder changed after racy_after_ns: so recently that one more change might not
-        show in its time stamps.
+        lasting: what changes from now on shows for certain; b"" when a folder changed so recently
+        that one more change might have the same time stamp. ticks: as `clock.has_passed` has them.
         """
         times = array("q")
         newest = 0
@@ -114,7 +115,7 @@ class Store:
                 continue
             times.extend((found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
             newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
-        if not newest or (racy_after_ns is not None and newest > racy_after_ns):
+        if not newest or (lasting and not has_passed(f"{self.root}/tmp", newest, ticks=ticks)):
             return b""
         return blake2b(times.tobytes(), digest_size=16).digest()
 
@@ -378,5 +379,12 @@ def _is_file(path: str) -> bool:
 def _by_prefix(names: list[str]) -> dict[str, array[int]]:
     """Indexes of names by their first two digits, in the order of the names: as rows have them."""
     order = sorted(range(len(names)), key=names.__getitem__)
-    groups = groupby(order, lambda index: names[index][:2])
-    return {prefix: array("q", group) for prefix, group in groups}
+    ordered = [names[index] for index in order]
+    groups: dict[str, array[int]] = {}
+    start = 0
+    while start < len(order):
+        prefix = ordered[start][:2]
+        end = bisect_left(ordered, f"{prefix}g", start)  # g comes after every digit
+        groups[prefix] = array("q", order[start:end])
+        start = end
+    return groups

@@ -29,6 +29,7 @@ class Pace:
     def show(self, task: Task) -> None:
         """From now on this task is told of the bytes too."""
         self._task = task
+        task.travelled(0)
 
     def ease(self) -> None:
         """The other side had too much to do: half as many requests from now on."""

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import time
 from collections.abc import Collection, Iterable
 from types import TracebackType
 
@@ -25,6 +24,9 @@ from pannier.store.reuse import note_reuse
 
 _OLD_S = 24 * 3600
 _FLUSHED_AFTER_NS = 600_000_000_000
+KEPT_NAMES = "names"
+"""A file in a staging folder that says which object each of its files is to become."""
+
 _OURS = pattern(r"([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\Z")
 
 
@@ -34,6 +36,8 @@ class Staging:
     path: the folder; what is staged there is named by numbers. Locked as long as it is used, so
     that leftovers of the dead can be told from work in progress; what is left over is swept.
 
+    keep: when an error ends the use, what is staged stays for another run (`store.resuming`).
+
     In a shared cache others may rename the folder and put a link into its place. There `path` goes
     through an open descriptor, also for our worker processes, and nothing is found elsewhere.
     """
@@ -41,6 +45,7 @@ class Staging:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.path = self._folder = ""
+        self.keep = False
 
     def __enter__(self) -> Staging:
         store = self._store
@@ -67,8 +72,9 @@ class Staging:
     ) -> None:
         if isinstance(_value, OSError) and str(_value.filename).startswith(self.path):
             _value.filename = real_name(_value.filename)
-        with contextlib.suppress(OSError):
-            trees.remove_tree(self._folder)
+        if not self.keep or isinstance(_value, (OSError, DiskError)):
+            with contextlib.suppress(OSError):
+                trees.remove_tree(self._folder)
         self.barrier.close()
         os.close(self._fd)
 
@@ -148,7 +154,11 @@ def settle(store: Store, names: Iterable[str]) -> None:
     for prefix in {name[:2] for name in names if not store.is_flushed(name)}:
         with contextlib.suppress(OSError):
             newest = max(newest, os.stat(f"{store.root}/{prefix}").st_ctime_ns)
-    if newest and newest > time.time_ns() - _FLUSHED_AFTER_NS:
+    if not newest:
+        return
+    scratch = f"{store.root}/tmp"
+    store.make_dir(scratch)
+    if newest > clock_ns(scratch) - _FLUSHED_AFTER_NS:
         with fsio.barrier(store.root) as barrier:
             barrier.flush()
 
@@ -171,7 +181,10 @@ def put_bytes(store: Store, name: str, data: bytes) -> None:
 
 
 def sweep(store: Store) -> None:
-    """Removes staging folders of this machine whose process is gone, and anybody's after a day."""
+    """Removes staging folders of this machine whose process is gone, and anybody's after a day.
+
+    Downloads that broke off wait a day for who goes on with them.
+    """
     parent = f"{store.root}/tmp"
     if not os.path.isdir(parent) or os.path.islink(parent):
         return
@@ -185,7 +198,8 @@ def sweep(store: Store) -> None:
             continue
         try:
             # By the clock of that file system: ours may be years ahead of another machine's.
-            if boot != mark and _age_s(parent, entry) < _OLD_S:
+            kept = boot != mark or _holds_downloads(entry.path)
+            if kept and _age_s(parent, entry) < _OLD_S:
                 continue
             fd = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
@@ -197,6 +211,12 @@ def sweep(store: Store) -> None:
             pass  # in use, or another user's
         finally:
             os.close(fd)
+
+
+def _holds_downloads(folder: str) -> bool:
+    """True for what broke off before all that came had its name."""
+    names = os.listdir(folder)
+    return KEPT_NAMES in names and len(names) > 1
 
 
 def _age_s(parent: str, entry: os.DirEntry[str]) -> float:

@@ -22,7 +22,7 @@ from pannier.core.hashes import md5
 from pannier.core.record import dataclass
 from pannier.core.typed import Any
 from pannier.disk.hashing import CHUNK, hash_bytes, looks_like_text
-from pannier.store.transport import Transport
+from pannier.store.transport import Transport, split_version
 
 R = TypeVar("R")
 
@@ -69,6 +69,11 @@ class Where:
     algorithm: str
     hex: str
     shown: str
+
+    @property
+    def name(self) -> str:
+        """The key as messages name it."""
+        return split_version(self.key)[0]
 
 
 class RemoteObject(io.RawIOBase):
@@ -195,9 +200,9 @@ class RemoteObject(io.RawIOBase):
         where = self._where
         entry = retried(lambda: where.transport.stat(where.key))
         if entry is None:
-            raise NotThere(f"'{where.key}' does not exist")
+            raise NotThere(f"'{where.name}' does not exist")
         if entry.size_bytes is None:
-            raise TransportError(f"{where.shown} does not tell the size of '{where.key}'")
+            raise TransportError(f"{where.shown} does not tell the size of '{where.name}'")
         return entry.size_bytes
 
     def _ask(self, start: int, end: int) -> bytes:
@@ -234,7 +239,7 @@ class RemoteObject(io.RawIOBase):
         where = self._where
         data = read_range(where.transport, where.key, start, end)
         if len(data) != end - start:
-            raise Unreachable(f"only {len(data)} of {end - start} bytes of '{where.key}' arrived")
+            raise Unreachable(f"only {len(data)} of {end - start} bytes of '{where.name}' arrived")
         return data
 
     def _check(self, data: bytes | memoryview, start: int, end: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Collection, Iterator
 
 from pannier.core.digest import LEGACY, is_object_name
@@ -25,18 +27,37 @@ from pannier.store.transports.threads import Team
 _ASK_AT_ONCE = 64
 """So few are asked for one by one without a thought."""
 
+_PAUSES_S = (0.3, 0.6)
+"""Before a question is asked again. Transfers have more patience: they have more to lose."""
+
 _SAMPLE_SHARE = 4096
 """Objects under one three-digit prefix are this fraction of all: digests spread evenly."""
+
+
+def _patient(function: Callable[[str], None]) -> Callable[[str], None]:
+    """function, called again after a pause when what stopped it is called temporary."""
+
+    def tried(item: str) -> None:
+        for pause_s in _PAUSES_S:
+            try:
+                return function(item)
+            except TransportError as error:
+                if not error.temporary:
+                    raise
+            time.sleep(pause_s)
+        return function(item)
+
+    return tried
 
 
 class Remote:
     """Objects of both layouts under one transport. Made per command; holds no cache."""
 
     def __init__(self, config: RemoteConfig) -> None:
-        if config.flag("version_aware") or config.flag("worktree"):
+        if config.is_versioned:
             raise ConfigError(
-                f"remote '{config.name}' keeps cloud versions, which this version cannot move yet",
-                hint="use DVC for this remote until then",
+                f"remote '{config.name}' keeps cloud versions, which this command cannot use",
+                hint="push, fetch and pull can",
             )
         self.name = config.name
         self.config = config
@@ -167,8 +188,16 @@ class Remote:
         task.close()
         return failed
 
+    def give_up_uploads(self) -> None:
+        """See Abandoning. Not every server can list them, and not every key may: then they stay."""
+        give_up = getattr(self.transport, "give_up_uploads", None)
+        if give_up is not None:
+            with contextlib.suppress(TransportError):
+                give_up()
+
     @staticmethod
     def _spread(function: Callable[[str], None], items: Collection[str], jobs: int) -> None:
+        function = _patient(function)
         if len(items) == 1:
             function(*items)
             return

@@ -16,22 +16,35 @@ from pannier.core.errors import AccessDenied, CorruptObject, TransportError, Unr
 from pannier.core.events import Progress, Task
 from pannier.core.plan import TransferPlan
 from pannier.core.record import dataclass, field
+from pannier.core.typed import Protocol
 from pannier.disk import fsio
 from pannier.disk.hashing import hex_of_file
 from pannier.store.objects import Store
 from pannier.store.pace import Pace
 from pannier.store.publishing import Staging
 from pannier.store.remote import Remote
-from pannier.store.transport import Result
+from pannier.store.resuming import complete, note_names, take_over
+from pannier.store.transport import Result, Transport
 
 _TRIES = 5
 _FIRST_PAUSE_S = 0.3
 _IN_VAIN = 20
 """So many objects in a row that could not reach the other side, and it counts as gone for now."""
 
+_UPLOAD_FILES = 8_192
+"""So many uploads are got ready at a time; each takes half a KiB of memory."""
+
 _GROUP_FILES = 20_000
 _GROUP_BYTES = 4 << 30
-"""So much is downloaded before it is flushed and published: what a kill loses at most."""
+"""So much is downloaded before it is flushed and published. What a kill keeps from that, the next
+fetch finds again."""
+
+
+class Far(Protocol):
+    """What of a remote a fetch needs."""
+
+    name: str
+    transport: Transport
 
 
 @dataclass(slots=True)
@@ -40,11 +53,28 @@ class Transferred:
 
     done: int = 0
     failed: dict[str, Exception] = field(default_factory=dict)
+    _in_vain: int = 0
+    _last: Exception | None = None
+
+    def note(self, name: str, error: Exception | None) -> None:
+        """What became of one object."""
+        if error is not None:
+            self.failed[name] = error
+        self._in_vain = self._in_vain + 1 if isinstance(error, Unreachable) else 0
+        self._last = error
+
+    def gone(self) -> Exception | None:
+        """The last error, when so many in a row did not get through that more is in vain."""
+        return self._last if self._in_vain >= _IN_VAIN else None
+
+    def in_vain(self) -> list[str]:
+        """The objects of that row, the last that failed; none unless the other side is gone."""
+        return list(self.failed)[-self._in_vain :] if self.gone() else []
 
 
 def retrying(
     items: list[tuple[str, str, str]],
-    send: Callable[[Iterable[tuple[str, str, str]]], Iterator[Result]],
+    send: Callable[[Iterable[tuple[str, str, str]]], Iterable[Result]],
     key_of: Callable[[tuple[str, str, str]], str],
     pace: Pace,
 ) -> Iterator[Result]:
@@ -115,40 +145,44 @@ def _upload(
     task: Task,
     report: Transferred,
 ) -> None:
-    if not names:
-        return
     plain = store.algorithm != LEGACY
-    by_key = dict(zip(remote.keys(store.algorithm, names), names, strict=True))
-    items = [
-        (f"{store.root}/{name[:2]}/{name[2:]}", key, name[:32] if plain else "")
-        for key, name in by_key.items()
-    ]
 
     def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
         return remote.transport.upload_many(some, pace.jobs, pace)
 
-    for result in retrying(items, send, lambda item: item[1], pace):
-        name = by_key[result.key]
-        task.advance()
-        if result.error is None:
-            report.done += 1
+    for first in range(0, len(names), _UPLOAD_FILES):
+        some = names[first : first + _UPLOAD_FILES]
+        if gone := report.gone():
+            report.failed.update(dict.fromkeys(some, gone))
             continue
-        report.failed[name] = result.error
-        if isinstance(result.error, CorruptObject):
-            store.quarantine(name)
+        by_key = dict(zip(remote.keys(store.algorithm, some), some, strict=True))
+        items = [
+            (f"{store.root}/{name[:2]}/{name[2:]}", key, name[:32] if plain else "")
+            for key, name in by_key.items()
+        ]
+        for result in retrying(items, send, lambda item: item[1], pace):
+            name = by_key[result.key]
+            task.advance()
+            report.note(name, result.error)
+            if result.error is None:
+                report.done += 1
+            elif isinstance(result.error, CorruptObject):
+                store.quarantine(name)
 
 
 def fetch(
     store: Store,
-    remote: Remote,
+    remote: Far,
     names: list[str],
     sizes: dict[str, int | None],
     pace: Pace,
     progress: Progress,
+    keys: dict[str, str] | None = None,
 ) -> Transferred:
     """Downloads plain objects into a store and publishes those whose bytes are right.
 
-    sizes: of the objects at the remote, where known. Groups of them become durable together.
+    sizes: of the objects at the remote, where known. keys: where each lies, if not where remotes
+    have their objects. Groups of them become durable together.
     """
     report = Transferred()
     if not names:
@@ -157,9 +191,16 @@ def fetch(
     pace.show(task)
     store.make_dir(store.root)
     for group in groups(names, sizes, _GROUP_FILES, _GROUP_BYTES):
-        _fetch_group(store, remote, group, pace, task, report)
+        if gone := report.gone():
+            report.failed.update(dict.fromkeys(group, gone))
+            continue
+        _fetch_group(store, remote, group, _keys(store, group, keys), sizes, pace, task, report)
     task.close()
     return report
+
+
+def _keys(store: Store, names: list[str], known: dict[str, str] | None) -> list[str]:
+    return Remote.keys(store.algorithm, names) if known is None else [known[n] for n in names]
 
 
 def groups(
@@ -178,44 +219,70 @@ def groups(
         yield group
 
 
+def _bring(
+    store: Store,
+    staging: Staging,
+    remote: Far,
+    names: list[str],
+    keys: list[str],
+    sizes: dict[str, int | None],
+    pace: Pace,
+    task: Task,
+    report: Transferred,
+) -> list[int]:
+    """Downloads into staging, whose files are named by position in names; those that arrived."""
+    plain = store.algorithm != LEGACY
+    found = take_over(store, staging, names)
+    arrived = sorted(complete(staging, found, names, sizes, store.algorithm))
+    task.advance(len(arrived))
+    note_names(staging, names)
+    # Without a digest to be compared at the end nobody goes on with what came before.
+    go_on = getattr(remote.transport, "continue_many", None) if plain else None
+    bring = go_on or remote.transport.download_many
+    for at in found.difference(arrived) if go_on is None else ():
+        fsio.remove_if_there(staging.file(at))
+    done = set(arrived)
+    numbers = {key: at for at, key in enumerate(keys) if at not in done}
+    items = [
+        (key, staging.file(at), names[at][:32] if plain else "") for key, at in numbers.items()
+    ]
+    tried = False
+
+    def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
+        nonlocal tried
+        some = list(some)
+        for _, path, _ in some if tried and go_on is None else ():
+            fsio.remove_if_there(path) if os.path.lexists(path) else None
+        tried = True
+        return bring(some, pace.jobs, pace)
+
+    for result in retrying(items, send, lambda item: item[0], pace) if items else ():
+        at = numbers[result.key]
+        error = result.error
+        if error is None and not plain:
+            found_hex = hex_of_file(staging.file(at), LEGACY)
+            if found_hex != names[at][:32]:
+                error = CorruptObject(names[at], found=found_hex, where=f"'{remote.name}'")
+        if error is None:
+            arrived.append(at)
+        report.note(names[at], error)
+        task.advance()
+    return arrived
+
+
 def _fetch_group(
     store: Store,
-    remote: Remote,
+    remote: Far,
     names: list[str],
+    keys: list[str],
+    sizes: dict[str, int | None],
     pace: Pace,
     task: Task,
     report: Transferred,
 ) -> None:
-    plain = store.algorithm != LEGACY
     with Staging(store) as staging:
-        keys = remote.keys(store.algorithm, names)
-        numbers = dict(zip(keys, range(len(keys)), strict=True))
-        items = [
-            (key, f"{staging.path}/{at}", name[:32] if plain else "")
-            for at, (key, name) in enumerate(zip(keys, names, strict=True))
-        ]
-        tried = False
-
-        def send(some: Iterable[tuple[str, str, str]]) -> Iterator[Result]:
-            nonlocal tried
-            some = list(some)
-            for _, path, _ in some if tried else ():
-                fsio.remove_if_there(path) if os.path.lexists(path) else None
-            tried = True
-            return remote.transport.download_many(some, pace.jobs, pace)
-
-        arrived: list[int] = []
-        for result in retrying(items, send, lambda item: item[0], pace):
-            at = numbers[result.key]
-            error = result.error
-            if error is None and not plain:
-                found = hex_of_file(staging.file(at), LEGACY)
-                if found != names[at][:32]:
-                    error = CorruptObject(names[at], found=found, where=f"'{remote.name}'")
-            if error is None:
-                arrived.append(at)
-            else:
-                report.failed[names[at]] = error
-            task.advance()
+        arrived = _bring(store, staging, remote, names, keys, sizes, pace, task, report)
         staging.publish([(at, names[at]) for at in arrived], protect=True)
         report.done += len(arrived)
+        rest = set(range(len(names))).difference(arrived)
+        staging.keep = any(os.path.lexists(staging.file(at)) for at in rest)

@@ -62,6 +62,25 @@ class Result(NamedTuple):
     md5: str | None = None
     """Hex digest of the bytes as they travelled, for downloads and uploads that hashed."""
     size_bytes: int = 0
+    facts: Facts | None = None
+    """Of what was uploaded, where the place tells them with its answer."""
+
+
+Moved = tuple[str, int] | tuple[str, int, Facts]
+"""(MD5 hex, size in bytes) of what travelled, and what the place told of it."""
+
+_VERSION = "\0"
+
+
+def key_of_version(key: str, version_id: str) -> str:
+    """A key for `Versioning`'s downloads: of one version. No other key holds a NUL."""
+    return f"{key}{_VERSION}{version_id}"
+
+
+def split_version(key: str) -> tuple[str, str]:
+    """(key, version id or "")."""
+    bare, _, version_id = key.partition(_VERSION)
+    return bare, version_id
 
 
 class Transport(Protocol):
@@ -139,6 +158,60 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Continuing(Protocol):
+    """What some transports can do beside: those that can begin in the middle of an object."""
+
+    def continue_many(
+        self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
+    ) -> Iterator[Result]:
+        """As download_many, but a local file that exists is taken for the beginning.
+
+        Only what is missing travels, if the digest of the whole is right in the end; a beginning
+        that was wrong gives CorruptObject, and no file is left. What came stays when the rest
+        does not come, for the next call.
+        """
+        ...
+
+
+class Version(NamedTuple):
+    """One version of a key. is_latest: the one that the plain key names."""
+
+    key: str
+    facts: Facts
+    is_latest: bool
+
+
+class Versioning(Protocol):
+    """What some transports can do beside: those whose server keeps every version of a key.
+
+    Their downloads, `stat`, `read` and `read_range` take keys of `key_of_version`, and the results
+    of their uploads have facts with the id of the new version.
+    """
+
+    def keeps_versions(self) -> bool | None:
+        """Whether an upload leaves the old version there; None when the server does not tell."""
+        ...
+
+    def tidy(self) -> None:
+        """Removes what a killed run left there of trying that. Left out by who only asks."""
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """All versions of all keys that start with prefix; what was deleted names none.
+
+        Left out by a transport that cannot list them; its `facts` then tell which version is the
+        latest.
+        """
+        ...
+
+
+class Abandoning(Protocol):
+    """What some transports can do beside: those whose server keeps what a killed upload sent."""
+
+    def give_up_uploads(self) -> int:
+        """Removes what uploads sent that nobody went on with for a day. Returns how many."""
+        ...
 
 
 class Telling(Protocol):

@@ -9,11 +9,9 @@ from argparse import ArgumentParser
 from pannier.cli.amounts import positive
 from pannier.cli.context import Context, Options
 from pannier.cli.selection import root_cwd, shown_paths
+from pannier.cli.table import ADD_ELSEWHERE, load
 from pannier.core.errors import PannierError
-from pannier.ops.add import AddOptions, AddReport, add
-from pannier.ops.bring import BringOptions, add_to_remote, bring_in
-from pannier.ops.tracking import stage_in_git
-from pannier.project.project import Project
+from pannier.ops.add import AddOptions, add
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -48,29 +46,18 @@ def run(ctx: Context, opts: Options) -> int:
     targets = _expanded(opts.targets) if opts.glob else opts.targets
     _check(opts, targets)
     options = AddOptions(cwd=root_cwd(ctx), save=not opts.no_commit, relink=not opts.no_relink)
-    bring = BringOptions(
-        cwd=options.cwd,
-        out=opts.out,
-        force=opts.force,
-        remote=opts.remote,
-        jobs=opts.remote_jobs,
-    )
     if opts.to_remote:
-        pointer, changed = add_to_remote(ctx.project, targets[0], bring, ctx.ui.progress)
-        report = recorded(ctx.project, pointer, changed)
+        report = load(ADD_ELSEWHERE).send(ctx, opts, targets[0])
     else:
         if opts.out:
-            bring_in(ctx.project, targets[0], bring, ctx.ui.progress)
+            load(ADD_ELSEWHERE).bring(ctx, opts, targets[0])
             targets = [opts.out]
         report = add(ctx.project, targets, options, ctx.ui.progress)
+        if opts.out:
+            load(ADD_ELSEWHERE).done(ctx)
     if not report.staged and ctx.project.git is not None:
         ctx.ui.track_hint(shown_paths(ctx, report.to_commit))
     return 0
-
-
-def recorded(project: Project, pointer: str, changed: list[str]) -> AddReport:
-    to_commit = [*changed, pointer]
-    return AddReport([pointer], to_commit, stage_in_git(project, to_commit))
 
 
 def _check(opts: Options, targets: list[str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import add_expansion, add_targets, target_options
+from pannier.cli.selection import add_expansion, add_targets, root_cwd, target_options
+from pannier.cli.sources import Sources
+from pannier.core.path import relative
 from pannier.ops.commit import CommitOptions, commit
 
 
@@ -20,7 +22,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(ctx: Context, opts: Options) -> int:
     options = CommitOptions(
-        targets=target_options(ctx, opts), force=opts.force, relink=not opts.no_relink
+        targets=target_options(ctx, opts),
+        force=opts.force,
+        relink=not opts.no_relink,
+        measure_far=Sources(ctx).measure,
     )
-    commit(ctx.project, opts.targets, options, ctx.confirm, ctx.ui.progress)
+    for path, is_new in commit(ctx.project, opts.targets, options, ctx.confirm, ctx.ui.progress):
+        if path.endswith(".lock"):
+            shown = relative(path, root_cwd(ctx))
+            if is_new:
+                ctx.ui.write(f"Generating lock file '{shown}'")
+            ctx.ui.write(f"Updating lock file '{shown}'")
     return 0

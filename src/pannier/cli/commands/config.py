@@ -6,7 +6,7 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError
 
 from pannier.cli.context import Context, Options
-from pannier.cli.levels import flat, masked, place_of, warn_of_secret
+from pannier.cli.levels import add_force, flat, masked, place_of, warn_of_secret
 from pannier.core.errors import ConfigError
 from pannier.core.typed import Any
 from pannier.formats.settings import KNOWN, parse_value
@@ -48,6 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="Show the source file containing each config value.",
     )
+    add_force(parser)
 
 
 def run(ctx: Context, opts: Options) -> int:
@@ -68,7 +69,7 @@ def run(ctx: Context, opts: Options) -> int:
     if opts.value is None:
         return _show(ctx, opts)
     place = place_of(ctx, opts)
-    settings_edit.set_option(place, opts.name, opts.value)
+    settings_edit.set_option(place, opts.name, opts.value, force=opts.force)
     warn_of_secret(ctx, place, opts.name, opts.value)
     return 0
 
@@ -138,7 +139,7 @@ def _own(ctx: Context, opts: Options, key: str) -> int:
             own_settings.set_own(place, key, opts.value)
         return 0
     if key not in KNOWN:
-        parse_value(key, "")
+        parse_value(key, "")  # refuses what is no setting
     settings = _settings(ctx, opts.level)
     for level in reversed(settings.levels):
         found = read_own(level.name, settings.dvc_dir)

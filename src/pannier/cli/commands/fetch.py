@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from pannier.cli.amounts import add_rate, positive
+from pannier.cli.amounts import positive
 from pannier.cli.changes import counted
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import add_expansion, add_remote, add_revisions, add_targets
-from pannier.cli.table import FETCH_IMPORTS, load
-from pannier.cli.transfers import add_run_cache, sync_options, tell_missing, telling_failures
-from pannier.ops.sync import fetch
+from pannier.cli.selection import add_targets
+from pannier.cli.transfers import add_transfer, fetched, tell_missing
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    add_remote(parser)
-    add_revisions(parser)
-    add_expansion(parser)
-    add_run_cache(parser)
-    add_rate(parser)
+    add_transfer(parser)
     parser.add_argument(
         "--max-size", type=positive, metavar="<bytes>", help="Only outputs smaller than this."
     )
@@ -33,12 +27,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(ctx: Context, opts: Options) -> int:
-    with telling_failures(ctx):
-        report = fetch(ctx.project, opts.targets, sync_options(ctx, opts), ctx.ui.progress)
-        failed = []
-        if report.imports:
-            failed = load(FETCH_IMPORTS).bring(ctx, opts, report, place=False).failed
-    tell_missing(ctx, report)
+    report, sources = fetched(ctx, opts, place=False)
+    failed = sources is not None and sources.failed
+    tell_missing(ctx, report.missing)
     if report.transferred:
         ctx.ui.write(f"{counted(report.transferred)} fetched")
     elif not report.missing and not failed:

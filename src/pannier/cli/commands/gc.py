@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 
 from pannier.cli.args import described
 from pannier.cli.context import Context, Options
+from pannier.cli.transfers import telling_failures
 from pannier.core.errors import NotInProject, PannierError
 from pannier.ops.gc import GcOptions, GcReport, Removed, empty_trash, gc, trash_size, undo
 from pannier.project.roots import Scope
@@ -103,7 +104,8 @@ def run(ctx: Context, opts: Options) -> int:
         now=opts.now,
         wait=ctx.wait_for_lock,
     )
-    report = gc(ctx.project, options, ctx.ui.progress)
+    with telling_failures(ctx):
+        report = gc(ctx.project, options, ctx.ui.progress)
     for removed in report.removed:
         _tell(ctx, removed)
     if not opts.dry:

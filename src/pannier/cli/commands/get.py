@@ -15,19 +15,8 @@ from pannier.ops.get import GetOptions, get, storage_url
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("url", help="Location of DVC or Git repository to download from")
     parser.add_argument("path", help="Path to a file or directory within the repository")
-    parser.add_argument(
-        "-o",
-        "--out",
-        nargs="?",
-        metavar="<path>",
-        help="Destination path to download files to",
-    )
     add_revision(parser)
-    parser.add_argument(
-        "--show-url",
-        action="store_true",
-        help="Print the storage location (URL) the target data would be downloaded from, and exit.",
-    )
+    add_destination(parser, "files")
     add_jobs(parser)
     parser.add_argument(
         "-f",
@@ -36,6 +25,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="Override local file or folder if exists.",
     )
     add_config(parser)
+
+
+def add_destination(parser: ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "-o",
+        "--out",
+        nargs="?",
+        metavar="<path>",
+        help=f"Destination path to download {what} to",
+    )
+    parser.add_argument(
+        "--show-url",
+        action="store_true",
+        help="Print the storage location (URL) the target data would be downloaded from, and exit.",
+    )
 
 
 def run(ctx: Context, opts: Options) -> int:

@@ -10,6 +10,7 @@ from pannier.cli.selection import root_cwd, shown_paths
 from pannier.cli.transfers import telling_failures
 from pannier.core.errors import PannierError
 from pannier.core.source_errors import PathMissing
+from pannier.formats.config_secrets import holds_secret
 from pannier.ops.importing import ImportOptions, ImportReport
 from pannier.ops.imports import import_data
 
@@ -62,7 +63,16 @@ def import_options(ctx: Context, opts: Options) -> ImportOptions:
     )
 
 
-def tell(ctx: Context, report: ImportReport) -> None:
+def tell(ctx: Context, report: ImportReport, url: str = "") -> None:
+    if ctx.project.git is not None and holds_secret(url):
+        ctx.ui.warn(
+            f"'{report.pointer}' holds the secret in its URL, and what is committed to Git can be"
+            " read by others"
+        )
+        ctx.ui.hint(
+            "keep it in your own settings: a helper of Git's for repositories, else a remote, and"
+            " import from 'remote://<name>/...'"
+        )
     if not report.staged and ctx.project.git is not None:
         ctx.ui.track_hint(shown_paths(ctx, report.to_commit))
 
@@ -77,5 +87,5 @@ def run(ctx: Context, opts: Options) -> int:
         words = f"failed to import '{opts.path}' from '{opts.url}'. - "
         ctx.ui.error(words + error.message, error.hint)
         return 255 if isinstance(error, PathMissing) else 1
-    tell(ctx, report)
+    tell(ctx, report, opts.url)
     return 0

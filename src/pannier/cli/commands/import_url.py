@@ -9,7 +9,9 @@ from pannier.cli.context import Context, Options
 from pannier.cli.foreign import add_fs_config, add_jobs
 from pannier.cli.transfers import telling_failures
 from pannier.core.errors import PannierError
+from pannier.core.typed import Any
 from pannier.ops.import_url import UrlOptions, import_url
+from pannier.project.urls import version_in
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--version-aware",
         action="store_true",
-        help="Import using cloud versioning, which this version cannot do yet.",
+        help="Import using cloud versioning. Implied if the specified URL contains a version ID.",
     )
     add_fs_config(parser)
 
@@ -43,14 +45,13 @@ def run(ctx: Context, opts: Options) -> int:
         )
     if opts.remote and not opts.to_remote:
         raise PannierError("--remote can't be used without --to-remote")
-    if opts.version_aware or "versionId=" in opts.url:
-        raise PannierError(
-            "cloud versions cannot be imported yet", hint="use DVC for this import until then"
-        )
-    given = UrlOptions(dict(opts.fs_config or ()), opts.to_remote, opts.remote)
+    fs_config: dict[str, Any] = dict(opts.fs_config or ())
+    if opts.version_aware or version_in(opts.url)[1]:
+        fs_config["version_aware"] = True
+    given = UrlOptions(fs_config, opts.to_remote, opts.remote)
     with telling_failures(ctx):
         report = import_url(
             ctx.project, opts.url, given, import_options(ctx, opts), ctx.ui.progress
         )
-    tell(ctx, report)
+    tell(ctx, report, opts.url)
     return 0

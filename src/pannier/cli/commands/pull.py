@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from pannier.cli.amounts import add_rate
 from pannier.cli.changes import changed_lines, counted, joined, totals
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import (
-    add_expansion,
-    add_remote,
-    add_revisions,
-    add_targets,
-    target_options,
-)
-from pannier.cli.table import FETCH_IMPORTS, load
-from pannier.cli.transfers import add_run_cache, sync_options, tell_missing, telling_failures
+from pannier.cli.selection import add_targets, target_options
+from pannier.cli.transfers import add_transfer, fetched, tell_missing
 from pannier.core.path import relative
 from pannier.ops.checkout import CheckoutOptions, checkout, raise_if_failed
-from pannier.ops.sync import fetch
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    add_remote(parser)
-    add_revisions(parser)
-    add_expansion(parser)
-    add_run_cache(parser)
-    add_rate(parser)
+    add_transfer(parser)
     parser.add_argument("--glob", action="store_true", help="Targets are shell patterns.")
     parser.add_argument(
         "-f", "--force", action="store_true", help="Overwrite unsaved changes without asking."
@@ -38,13 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(ctx: Context, opts: Options) -> int:
-    with telling_failures(ctx):
-        fetched = fetch(ctx.project, opts.targets, sync_options(ctx, opts), ctx.ui.progress)
-        sources = None
-        if fetched.imports:
-            sources = load(FETCH_IMPORTS).bring(ctx, opts, fetched, place=True)
+    came, sources = fetched(ctx, opts, place=True)
     if not opts.allow_missing:
-        tell_missing(ctx, fetched)
+        tell_missing(ctx, came.missing)
     options = CheckoutOptions(
         targets=target_options(ctx, opts), force=opts.force, allow_missing=opts.allow_missing
     )
@@ -55,7 +38,7 @@ def run(ctx: Context, opts: Options) -> int:
     report.added.sort()
     for line in changed_lines(report):
         ctx.ui.write(line)
-    parts = [f"{counted(fetched.transferred)} fetched"] if fetched.transferred else []
+    parts = [f"{counted(came.transferred)} fetched"] if came.transferred else []
     parts += totals(report)
     raise_if_failed(report, options, fetched=True)
     if sources is not None and sources.failed and not opts.allow_missing:

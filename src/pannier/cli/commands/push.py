@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from pannier.cli.amounts import add_rate
 from pannier.cli.changes import counted
 from pannier.cli.context import Context, Options
-from pannier.cli.selection import add_expansion, add_remote, add_revisions, add_targets
-from pannier.cli.transfers import add_run_cache, sync_options, tell_missing, telling_failures
+from pannier.cli.selection import add_targets
+from pannier.cli.table import RUN_RECORDS, VERSIONS, load
+from pannier.cli.transfers import add_transfer, sync_options, tell_missing, telling_failures
 from pannier.core.errors import NoRemote, PannierError
 from pannier.core.record import replace
 from pannier.ops.sync import SyncOptions, push
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    add_remote(parser)
-    add_revisions(parser)
-    add_expansion(parser)
-    add_run_cache(parser)
-    add_rate(parser)
+    add_transfer(parser)
     parser.add_argument(
         "--all-remotes", action="store_true", help="To every remote, one after the other."
     )
@@ -36,7 +32,11 @@ def run(ctx: Context, opts: Options) -> int:
 def _push(ctx: Context, opts: Options, options: SyncOptions, where: str = "") -> int:
     with telling_failures(ctx):
         report = push(ctx.project, opts.targets, options, ctx.ui.progress)
-    tell_missing(ctx, report)
+        if report.versioned:
+            load(VERSIONS).move(ctx, opts, report, pushing=True)
+        if opts.run_cache:
+            load(RUN_RECORDS).send(ctx, opts, report, options.remote)
+    tell_missing(ctx, report.missing)
     if report.transferred:
         ctx.ui.write(f"{counted(report.transferred)} pushed{where}")
     elif not report.missing:
@@ -54,7 +54,7 @@ def _to_all(ctx: Context, opts: Options) -> int:
     if not names:
         raise NoRemote(ctx.project.root)
     code = 0
-    options = sync_options(ctx, opts)
+    options = replace(sync_options(ctx, opts), for_it_alone=True)
     for name in names:
         try:
             code = max(code, _push(ctx, opts, replace(options, remote=name), f" to '{name}'"))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 
 from pannier.cli.amounts import add_rate, positive
 from pannier.cli.args import add_group
 from pannier.cli.context import Context, Options
-from pannier.cli.levels import place_of, warn_of_secret
+from pannier.cli.levels import add_force, place_of, warn_of_secret
 from pannier.cli.render import tabbed
 from pannier.cli.table import REMOTE_SYNC, REMOTE_VERIFY
 from pannier.cli.verify_options import add_verify, run_in_project
-from pannier.ops import settings_edit
-from pannier.project.config_files import dvc_dir_of, read_level
+from pannier.formats.config_schema import is_foreign
+from pannier.ops import own_remotes, settings_edit
+from pannier.project.config_files import dvc_dir_of, own_path, read_level
 from pannier.project.settings import Settings, load_settings
 
 
@@ -36,6 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     modify.add_argument("option", help="Name of the option to modify.")
     modify.add_argument("value", nargs="?", help="(optional) Value of the option.")
     modify.add_argument("-u", "--unset", action="store_true", help="Unset option.")
+    add_force(modify)
     add("list", "List all available data remotes.", _list, level="first")
     remove = add("remove", "Remove a data remote.", _remove, level="first")
     remove.add_argument("name", help="Name of the remote to remove.")
@@ -77,7 +80,12 @@ def _sync(ctx: Context, opts: Options) -> int:
 
 def _add(ctx: Context, opts: Options) -> int:
     place, name = place_of(ctx, opts), opts.name.lower()
-    settings_edit.add_remote(place, name, opts.url, default=opts.default, force=opts.force)
+    own = is_foreign(opts.url)
+    add = own_remotes.add_own_remote if own else settings_edit.add_remote
+    add(place, name, opts.url, default=opts.default, force=opts.force)
+    if own:
+        where = os.path.relpath(own_path(place.level, place.dvc_dir), ctx.cwd)
+        ctx.ui.write(f"Remote '{name}' is kept in {where}: DVC cannot read remotes of this kind.")
     if opts.default:
         ctx.ui.write(f"Setting '{name}' as a default remote.")
     warn_of_secret(ctx, place, ("remote", name, "url"), opts.url)
@@ -89,7 +97,11 @@ def _default(ctx: Context, opts: Options) -> int:
         settings_edit.unset_default(place_of(ctx, opts))
         return 0
     if opts.name is not None:
-        settings_edit.set_default(place_of(ctx, opts), opts.name.lower())
+        place, name = place_of(ctx, opts), opts.name.lower()
+        if own_remotes.is_own(place, name):
+            own_remotes.set_own_default(place, name)
+        else:
+            settings_edit.set_default(place, name)
         return 0
     current = _settings(ctx, opts).merged.get("core", {}).get("remote")
     if current is None:
@@ -101,7 +113,9 @@ def _default(ctx: Context, opts: Options) -> int:
 
 def _modify(ctx: Context, opts: Options) -> int:
     place, name = place_of(ctx, opts), opts.name.lower()
-    settings_edit.modify_remote(place, name, opts.option, opts.value, opts.unset)
+    own = own_remotes.is_own(place, name)
+    modify = own_remotes.modify_own_remote if own else settings_edit.modify_remote
+    modify(place, name, opts.option, opts.value, unset=opts.unset, force=opts.force)
     if not opts.unset:
         warn_of_secret(ctx, place, ("remote", name, opts.option), opts.value)
     return 0
@@ -110,7 +124,7 @@ def _modify(ctx: Context, opts: Options) -> int:
 def _list(ctx: Context, opts: Options) -> int:
     settings = _settings(ctx, opts)
     default = settings.default_remote()
-    for name, section in settings.merged.get("remote", {}).items():
+    for name, section in {**settings.merged.get("remote", {}), **settings.own_remotes()}.items():
         url = section.get("url") if isinstance(section, dict) else None
         if url is None:
             continue  # at one level alone a remote may have options and no URL
@@ -120,12 +134,17 @@ def _list(ctx: Context, opts: Options) -> int:
 
 
 def _remove(ctx: Context, opts: Options) -> int:
-    settings_edit.remove_remote(place_of(ctx, opts), opts.name.lower())
+    place, name = place_of(ctx, opts), opts.name.lower()
+    own = own_remotes.is_own(place, name)
+    (own_remotes.remove_own_remote if own else settings_edit.remove_remote)(place, name)
     return 0
 
 
 def _rename(ctx: Context, opts: Options) -> int:
-    settings_edit.rename_remote(place_of(ctx, opts), opts.name.lower(), opts.new.lower())
+    place, name = place_of(ctx, opts), opts.name.lower()
+    own = own_remotes.is_own(place, name)
+    rename = own_remotes.rename_own_remote if own else settings_edit.rename_remote
+    rename(place, name, opts.new.lower())
     return 0
 
 

@@ -13,11 +13,11 @@ from pannier.cli.selection import (
     add_targets,
     target_options,
 )
-from pannier.cli.table import CLOUD_STATUS, SOURCE_STATUS, load
+from pannier.cli.sources import Sources
+from pannier.cli.table import CLOUD_STATUS, load
 from pannier.core.errors import PannierError
-from pannier.core.stage import Stage
 from pannier.core.typed import Any
-from pannier.ops.status import AskSource, StatusOptions, status
+from pannier.ops.status import StatusOptions, status
 
 _NO_STAGES = (
     "There are no data or pipelines tracked in this project yet.\n"
@@ -45,7 +45,7 @@ def run(ctx: Context, opts: Options) -> int:
         code: int = load(CLOUD_STATUS).run(ctx, opts)
         return code
     _refuse_cloud_options(opts)
-    ask = None if opts.no_updates else _asker(ctx)
+    ask = None if opts.no_updates else Sources(ctx).ask
     options = StatusOptions(targets=target_options(ctx, opts), ask_source=ask)
     report = status(ctx.project, opts.targets, options, ctx.ui.progress)
     if opts.json:
@@ -57,18 +57,6 @@ def run(ctx: Context, opts: Options) -> int:
     else:
         ctx.ui.write("Data and pipelines are up to date.")
     return 1 if ctx.ui.quiet and report.changes else 0
-
-
-def _asker(ctx: Context) -> AskSource:
-    """Asks the sources of imports. What that takes is loaded with the first import."""
-    made: list[AskSource] = []
-
-    def ask(stage: Stage) -> dict[str, str]:
-        if not made:
-            made.append(load(SOURCE_STATUS).asker(ctx))
-        return made[0](stage)
-
-    return ask
 
 
 def _refuse_cloud_options(opts: Options) -> None:

@@ -6,6 +6,7 @@ import atexit
 import threading
 
 from pannier.core.errors import ConfigError
+from pannier.core.hushed import hush
 
 _answers: dict[tuple[str, str], str] = {}
 _lock = threading.Lock()
@@ -18,11 +19,17 @@ def ask_secret(remote: str, what: str, prompt: str) -> str:
     """
     with _lock:
         if (remote, prompt) not in _answers:
-            _answers[remote, prompt] = _read(remote, what, prompt)
+            _answers[remote, prompt] = hush(_read(remote, what, prompt))
         return _answers[remote, prompt]
 
 
-def _read(remote: str, what: str, prompt: str) -> str:
+def ask_now(remote: str, what: str, prompt: str, hint: str) -> str:
+    """As ask_secret, for what counts only once. hint: what to do without a terminal."""
+    with _lock:
+        return hush(_read(remote, what, prompt, hint))
+
+
+def _read(remote: str, what: str, prompt: str, hint: str = "") -> str:
     import getpass
     import termios
 
@@ -32,7 +39,7 @@ def _read(remote: str, what: str, prompt: str) -> str:
     except (OSError, termios.error):
         raise ConfigError(
             f"remote '{remote}' asks for a {what}, and there is no terminal to ask at",
-            hint=f"'dvc remote modify --local {remote} {what} <{what}>'",
+            hint=hint or f"'dvc remote modify --local {remote} {what} <{what}>'",
         ) from None
 
     def restore() -> None:

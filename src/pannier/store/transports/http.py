@@ -18,6 +18,7 @@ from pannier.store.remote_config import RemoteConfig
 from pannier.store.transport import Entry, OnBytes
 from pannier.store.transports.bulk import Bulk
 from pannier.store.transports.local_copies import is_bad
+from pannier.store.transports.s3_bodies import Sink
 from pannier.store.transports.web_bodies import receive, send
 from pannier.store.transports.web_client import WebClient
 from pannier.store.transports.web_errors import failed, not_there_at_all, refusal
@@ -150,10 +151,8 @@ class HttpTransport(Bulk):
                 ),
             )
 
-    def _download(
-        self, key: str, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int]:
-        return receive(self._client, self._url(key), key, (path, expected), stop, on_bytes)
+    def _download(self, key: str, sink: Sink, expected: str) -> tuple[str, int]:
+        return receive(self._client, self._url(key), key, sink, expected)
 
     def _error(self, error: BaseException, key: str) -> PannierError:
         return failed(error, self._options)

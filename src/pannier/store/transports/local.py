@@ -55,7 +55,7 @@ class LocalTransport:
         self._root = config.url.removeprefix("file://").rstrip("/") or "/"
         self._base = self._root.rstrip("/") + "/"
         self._staging = Staging(self._root)
-        self._copies = Copies(self._root, self._staging, self._error)
+        self._copies = Copies(self._root, self._staging, self._error, config.scratch)
 
     def __repr__(self) -> str:
         return f"LocalTransport({self.url!r})"

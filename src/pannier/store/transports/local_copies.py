@@ -21,6 +21,7 @@ from pannier.disk import copying, faults, placing
 from pannier.disk.pool import BATCH, Pool, cpu_count
 from pannier.store.transport import OnBytes, Result
 from pannier.store.transports import local_staging
+from pannier.store.transports.local_parts import BigCopy
 from pannier.store.transports.local_staging import Staging
 from pannier.store.transports.threads import Stopped, Team
 
@@ -56,10 +57,15 @@ class Copies:
     path."""
 
     def __init__(
-        self, root: str, staging: Staging, error: Callable[[OSError, str], PannierError]
+        self,
+        root: str,
+        staging: Staging,
+        error: Callable[[OSError, str], PannierError],
+        notes: str = "",
     ) -> None:
         self._root, self._staging, self._error = root, staging, error
         self._base = root.rstrip("/") + "/"
+        self._notes = notes
 
     def upload_many(
         self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
@@ -76,6 +82,7 @@ class Copies:
                     bad = [key for _, key, _ in group if is_bad(key)]
                     failed.extend([Result(key, bad_key(key, self._root)) for key in bad])
                 try:
+                    wanted = self._with_folders(wanted, failed)
                     call = self._call(wanted)
                 except OSError as error:
                     failure = self._error(error, error.filename or self._root)
@@ -104,11 +111,30 @@ class Copies:
         yield from failed
         yield from self._upload_big(big, jobs, on_bytes)
 
-    def _call(self, group: list[_Item]) -> _Call:
-        """Arguments of placing.place_batch; the folders are there."""
-        staging = self._staging.open()
+    def _with_folders(self, group: list[_Item], failed: list[Result]) -> list[_Item]:
+        """The items whose folders are there now; the others have failed."""
+        self._staging.open()
+        lost: dict[str, PannierError] = {}
         for folder in {key.rpartition("/")[0] for _, key, _ in group}:
-            self._staging.make_folder(f"{self._base}{folder}".rstrip("/") or "/")
+            path = f"{self._base}{folder}".rstrip("/") or "/"
+            try:
+                self._staging.make_folder(path)
+            except OSError as error:
+                lost[folder] = self._error(error, error.filename or path)
+        if not lost:
+            return group
+        there = []
+        for item in group:
+            failure = lost.get(item[1].rpartition("/")[0])
+            if failure is None:
+                there.append(item)
+            else:
+                failed.append(Result(item[1], failure))
+        return there
+
+    def _call(self, group: list[_Item]) -> _Call:
+        """Arguments of placing.place_batch."""
+        staging = self._staging.open()
         batch = [(source, self._base + key, md5) for source, key, md5 in group]
         return batch, staging, self._staging.reserve(len(group)), copying.OBJECT_MODE
 
@@ -153,33 +179,49 @@ class Copies:
 
     def _upload_big(self, big: list[_Item], jobs: int, on_bytes: OnBytes) -> Iterator[Result]:
         """Big files, by threads; groups of them are flushed together before they get names."""
-        targets = {item: self._staging.new_path() for item in big}
+        copies = {item: BigCopy(self._staging, self._notes, self._root, item[1]) for item in big}
+        if big:
+            self._staging.open()
         staged: list[tuple[_Item, Result]] = []
         size = 0
-        for item, row in _copy_big(list(targets.items()), copying.OBJECT_MODE, jobs, on_bytes):
-            result = self._big_result(item, row)
-            if result.error is not None:
-                yield result
-                continue
-            staged.append((item, result))
-            size += result.size_bytes
-            if size >= _GROUP_BYTES:
-                yield from self._name_big(staged, targets)
-                staged, size = [], 0
-        if staged:
-            yield from self._name_big(staged, targets)
+
+        def work(item: _Item, tell: OnBytes) -> copying.Copied:
+            return copies[item].copy(item[0], item[2], copying.OBJECT_MODE, tell)
+
+        try:
+            for item, row in _copy_big(big, work, jobs, on_bytes):
+                result = self._big_result(item, row)
+                if result.error is not None:
+                    copies[item].end(keep=not isinstance(result.error, CorruptObject))
+                    yield result
+                    continue
+                staged.append((item, result))
+                size += result.size_bytes
+                if size >= _GROUP_BYTES:
+                    yield from self._name_big(staged, copies)
+                    staged, size = [], 0
+            if staged:
+                yield from self._name_big(staged, copies)
+        finally:
+            for copy in copies.values():
+                copy.end(keep=True)
 
     def _name_big(
-        self, staged: list[tuple[_Item, Result]], targets: dict[_Item, str]
+        self, staged: list[tuple[_Item, Result]], copies: dict[_Item, BigCopy]
     ) -> Iterator[Result]:
         try:
-            self._staging.flush_staged([targets[item] for item, _ in staged])
+            self._staging.flush_staged([copies[item].path for item, _ in staged])
         except OSError as error:
             failure = self._error(error, error.filename or self._root)
+            for item, _ in staged:
+                copies[item].end()
             yield from [result._replace(error=failure) for _, result in staged]
             return
         for item, result in staged:
-            yield self._publish(item[1], targets[item], result.md5 or "", result.size_bytes)
+            path = copies[item].path
+            done = self._publish(item[1], path, result.md5 or "", result.size_bytes)
+            copies[item].end()
+            yield done
 
     def _big_result(self, item: _Item, row: copying.Copied) -> Result:
         md5, size, code, path = row
@@ -208,25 +250,30 @@ class Copies:
                 targets.append([target for _, target, _ in some])
                 yield [(self._base + key, target, md5) for key, target, md5 in some], _FILE_MODE
 
-        big: list[tuple[_Item, str]] = []
+        big: dict[_Item, str] = {}
         count = length_hint(items, _MANY)
         with Pool(copying, count, min(jobs, _PROCESSES_MAX), files=count) as pool:
             for number, copies in pool.map("copy_batch", carried()):
-                plain = _plain_results(groups[number], copies, on_bytes)
+                group, groups[number] = groups[number], []
+                there, targets[number] = targets[number], []
+                plain = _plain_results(group, copies, on_bytes)
                 if plain:
                     yield from plain
                     continue
-                results = self._results(groups[number], copies, on_bytes)
-                for (item, result), target in zip(results, targets[number], strict=True):
+                results = self._results(group, copies, on_bytes)
+                for (item, result), target in zip(results, there, strict=True):
                     if result is None:
-                        big.append((item, target))
+                        big[item] = target
                     elif isinstance(result, _NameTaken):
                         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
                     else:
                         yield result
         yield from failed
-        rows = _copy_big(big, _FILE_MODE, jobs, on_bytes)
-        for item, row in rows:
+
+        def work(item: _Item, tell: OnBytes) -> copying.Copied:
+            return copying.copy_object(item[0], big[item], item[2], _FILE_MODE, tell)
+
+        for item, row in _copy_big(list(big), work, jobs, on_bytes):
             yield self._big_result(item, row)
 
 
@@ -289,14 +336,15 @@ def _size_of(path: str) -> int:
 
 
 def _copy_big(
-    items: list[tuple[_Item, str]], mode: int, jobs: int, on_bytes: OnBytes
+    items: list[_Item],
+    copy: Callable[[_Item, OnBytes], copying.Copied],
+    jobs: int,
+    on_bytes: OnBytes,
 ) -> Iterator[tuple[_Item, copying.Copied]]:
-    """Copies big files (item, target) in threads, where one more thread hashes what the first
-    reads and writes; yields in order of completion."""
+    """Copies big files in threads; yields in order of completion."""
 
-    def work(pair: tuple[_Item, str]) -> tuple[_Item, copying.Copied]:
-        item, target = pair
-        return item, copying.copy_object(item[0], target, item[2], mode, tell)
+    def work(item: _Item) -> tuple[_Item, copying.Copied]:
+        return item, copy(item, tell)
 
     def tell(size: int) -> None:
         if team.stop.is_set():

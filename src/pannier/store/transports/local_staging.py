@@ -55,6 +55,22 @@ class Staging:
     def new_path(self) -> str:
         return f"{self.open()}/{self.reserve(1)}"
 
+    def own_path(self) -> str:
+        """As new_path, in a folder of its own that stays when this process is gone."""
+        self.open()
+        folder = f"{self._parent}/{NAME}{os.getpid()}-{os.urandom(4).hex()}"
+        fsio.make_dir(folder)
+        return f"{folder}/part"
+
+    def is_own(self, path: str) -> bool:
+        """Whether a path may be one of `own_path`, of another process."""
+        folder, _, name = path.rpartition("/")
+        return (
+            name == "part"
+            and folder.startswith(f"{self._parent}/{NAME}")
+            and (folder.count("/") == self._parent.count("/") + 1)
+        )
+
     def flush_staged(self, paths: list[str]) -> None:
         """Makes staged bytes durable; on failure they are gone, for none may get a name."""
         assert self._barrier is not None

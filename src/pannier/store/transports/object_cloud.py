@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pannier.core.errors import PannierError, TransportError
+import contextlib
+
+from pannier.core.errors import ConfigError, PannierError, TransportError
 from pannier.core.record import dataclass
 from pannier.core.typed import Any
+from pannier.store.notes import Note, is_noted, open_note
+from pannier.store.transport import key_of_version
 from pannier.store.transports.object_client import (
     RETRIES,
     SLOW_UPLOAD_S,
@@ -15,6 +19,9 @@ from pannier.store.transports.object_errors import Words, explain_cloud, odd_key
 from pannier.store.transports.object_store import ObjectTransport
 from pannier.store.transports.s3_errors import Place
 from pannier.store.transports.s3_odd_keys import is_odd
+
+_TRIAL = ".pannier-versions"
+"""A key that is written to see whether versions are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +40,31 @@ def connect_cloud(
     config: dict[str, Any],
     provider: Any,
     timeouts_s: tuple[float, float],
+    keys: str,
 ) -> Cloud:
     """kind: the extra and obstore's class. provider: of credentials, or None. timeouts_s: to
-    connect and to read."""
+    connect and to read. keys: as of Words. Raises ConfigError."""
     obstore, store_class = library(*kind)
     connect_s, read_s = timeouts_s
-    store, slow = (
-        store_class(
-            place.bucket,
-            config=config,
-            client_options=client_options(place.server, connect_s, timeout_s),
-            retry_config=RETRIES,
-            credential_provider=provider,
+    try:
+        store, slow = (
+            store_class(
+                place.bucket,
+                config=config,
+                client_options=client_options(place.server, connect_s, timeout_s),
+                retry_config=RETRIES,
+                credential_provider=provider,
+            )
+            for timeout_s in (read_s, max(read_s, SLOW_UPLOAD_S))
         )
-        for timeout_s in (read_s, max(read_s, SLOW_UPLOAD_S))
-    )
+    except PannierError:
+        raise
+    except Exception as error:  # it reads keys at once; what it says of one may quote it
+        raise ConfigError(
+            f"the settings or credentials for '{place.url}' cannot be used"
+            f" ({type(error).__name__})",
+            hint=keys,
+        ) from None
     return Cloud(obstore, store, slow, place)
 
 
@@ -55,6 +72,34 @@ class CloudTransport(ObjectTransport):
     """See Transport."""
 
     words: Words
+    scratch = ""
+    """As of RemoteConfig."""
+
+    def keeps_versions(self) -> bool:
+        """See Versioning. Buckets are not asked, for who may write into one may seldom read its
+        settings: an object of our own is written twice, and its first version looked for."""
+        with open_note(self.scratch, self.url, _TRIAL) or contextlib.nullcontext() as note:
+            try:
+                told = self._call(_TRIAL, lambda: self._put(self._prefix + _TRIAL, b"1"))
+                first = told.get("version")
+                if first is None:
+                    return False
+                self.write(_TRIAL, b"2")
+                return self.stat(key_of_version(_TRIAL, first)) is not None
+            finally:
+                self._remove_trial(note)
+
+    def tidy(self) -> None:
+        """See Versioning."""
+        if is_noted(self.scratch, self.url, _TRIAL):
+            with open_note(self.scratch, self.url, _TRIAL) or contextlib.nullcontext() as note:
+                self._remove_trial(note)
+
+    def _remove_trial(self, note: Note | None) -> None:
+        with contextlib.suppress(PannierError):  # who may write may not always delete
+            self.delete(_TRIAL)
+            if note is not None:
+                note.drop()
 
     def _open(self) -> Cloud:
         opened = super()._open()

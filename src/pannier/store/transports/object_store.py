@@ -20,7 +20,7 @@ from pannier.core.errors import (
     TransportError,
 )
 from pannier.core.typed import Any, Protocol
-from pannier.store.transport import Entry, Facts, OnBytes
+from pannier.store.transport import Entry, Facts, Moved, OnBytes, split_version
 from pannier.store.transports.bulk import Bulk
 from pannier.store.transports.s3_bodies import Parts, Sink, md5_checked, open_source, read_whole
 from pannier.store.transports.s3_listing import OddListing, listed
@@ -46,16 +46,14 @@ class Client(Protocol):
 
     @property
     def obstore(self) -> Any: ...
-
     @property
     def store(self) -> Any: ...
-
     @property
     def slow(self) -> Any: ...
 
 
 def checksum_of(etag: str | None) -> tuple[str, str] | None:
-    """An ETag as DVC writes it down."""
+    """An ETag as DVC writes it down: without its quotes."""
     bare = (etag or "").removeprefix("W/").strip('"')
     return ("etag", bare) if bare else None
 
@@ -98,33 +96,41 @@ class ObjectTransport(Bulk):
     # -- one key ----
 
     def stat(self, key: str) -> Entry | None:
-        full = self._prefix + key
+        full, options = self._asked(key)
         try:
             self._check_key(full)
-            return Entry(key, self._call(key, lambda: self._head(full)))
+            return Entry(key, self._call(key, lambda: self._head(full, options)))
         except NotThere:
             return None
+
+    def _checksum(self, etag: str | None) -> tuple[str, str] | None:
+        """An ETag as DVC writes it down for this store."""
+        return checksum_of(etag)
+
+    def _facts(self, size: int, told: Any) -> Facts:
+        """told: by obstore, of what is there or was uploaded."""
+        return Facts(size, self._checksum(told.get("e_tag")), told.get("version"))
 
     def facts(self, key: str) -> Facts | None:
-        """See Telling."""
-        full = self._prefix + key
+        """See Telling; of a key of `key_of_version`, too."""
+        full, options = self._asked(key)
         self._check_key(full)
         try:
-            meta = self._call(key, lambda: self._meta(full))
+            meta = self._call(key, lambda: self._meta(full, options))
         except NotThere:
             return None
-        return Facts(int(meta["size"]), checksum_of(meta["e_tag"]), meta.get("version"))
+        return self._facts(int(meta["size"]), meta)
 
     def read(self, key: str) -> bytes:
-        full = self._prefix + key
+        full, options = self._asked(key)
         self._check_key(full)
-        at = self._open()
-        return self._call(key, lambda: bytes(at.obstore.get(at.store, full).bytes()))
+        get, store = self._open().obstore.get, self._open().store
+        return self._call(key, lambda: bytes(get(store, full, options=options).bytes()))
 
     def read_range(self, key: str, start: int, end: int) -> bytes:
-        full = self._prefix + key
+        full, options = self._asked(key)
         self._check_key(full)
-        return self._call(key, lambda: self._get_range(full, start, end))
+        return self._call(key, lambda: self._get_range(full, options, start, end))
 
     def write(self, key: str, data: bytes) -> None:
         full = self._prefix + key
@@ -145,7 +151,7 @@ class ObjectTransport(Bulk):
         cut = len(self._prefix)
         try:
             for path, size, etag in self._listed(self._prefix + prefix, after):
-                yield Entry(path[cut:], size, checksum_of(etag))
+                yield Entry(path[cut:], size, self._checksum(etag))
         except OddListing:
             raise TransportError(
                 f"'{self.url}' holds a key that cannot be listed, with '//' or '..' in it",
@@ -198,6 +204,11 @@ class ObjectTransport(Bulk):
 
     # -- how ----
 
+    def _asked(self, key: str) -> tuple[str, dict[str, Any]]:
+        """(full key, obstore's options for the version that is meant)."""
+        bare, version = split_version(key)
+        return self._prefix + bare, {"version": version} if version else {}
+
     def _begin(self) -> Client:
         return self._open()
 
@@ -213,17 +224,17 @@ class ObjectTransport(Bulk):
         except PannierError:
             raise
         except Exception as error:
-            raise self._error(error, key) from None
+            raise self._error(error, split_version(key)[0]) from None
 
-    def _head(self, full: str) -> int:
-        return int(self._meta(full)["size"])
+    def _head(self, full: str, options: dict[str, Any] | None = None) -> int:
+        return int(self._meta(full, options or {})["size"])
 
-    def _meta(self, full: str) -> Any:
+    def _meta(self, full: str, options: dict[str, Any]) -> Any:
         """Size and ETag. A HEAD's answer has no body to tell why it failed, or that the bucket is
         not there at all: then a GET is asked."""
         at = self._open()
         try:
-            meta = at.obstore.head(at.store, full)
+            meta = at.obstore.get(at.store, full, options=options | {"head": True}).meta
         except FileNotFoundError:
             if self._bucket_seen:
                 raise
@@ -234,35 +245,37 @@ class ObjectTransport(Bulk):
             self._bucket_seen = True
             return meta
         try:
-            return at.obstore.get(at.store, full).meta
+            return at.obstore.get(at.store, full, options=options).meta
         except FileNotFoundError as error:
             self._bucket_seen = self.bucket_missing not in str(error)
             raise
 
-    def _get_range(self, full: str, start: int, end: int) -> bytes:
+    def _get_range(self, full: str, options: dict[str, Any], start: int, end: int) -> bytes:
         at = self._open()
         if start >= end:
             return b""
+        part = {**options, "range": (start, end)}
         try:
-            return bytes(at.obstore.get(at.store, full, options={"range": (start, end)}).bytes())
+            return bytes(at.obstore.get(at.store, full, options=part).bytes())
         except FileNotFoundError:
             raise
         except Exception as error:
             if "non-partial response" in str(error):  # a server that knows no ranges
-                return bytes(at.obstore.get(at.store, full).bytes())[start:end]
+                return bytes(at.obstore.get(at.store, full, options=options).bytes())[start:end]
             # Servers and obstore have several words for a range that begins beyond the end.
-            if self._head(full) <= start:
+            if self._head(full, options) <= start:
                 return b""
             raise
 
-    def _put(self, full: str, data: bytes) -> None:
+    def _put(self, full: str, data: bytes) -> Any:
+        """Returns the ETag and the version, as obstore tells them."""
         at = self._open()
         store = at.slow if len(data) > _BLOCK else at.store
-        at.obstore.put(store, full, data, use_multipart=False)
+        return at.obstore.put(store, full, data, use_multipart=False)
 
     def _upload(
         self, path: str, key: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int]:
+    ) -> Moved:
         full = self._prefix + key
         self._check_key(full)
         fd = open_source(path)
@@ -274,9 +287,9 @@ class ObjectTransport(Bulk):
             with self._whole if size > _BLOCK else contextlib.nullcontext():
                 data = read_whole(fd, size, path)
                 md5 = md5_checked(data, expected, path)
-                self._put(full, data)
+                told = self._put(full, data)
             on_bytes(size)
-            return md5, size
+            return md5, size, self._facts(size, told)
         finally:
             os.close(fd)
 
@@ -288,13 +301,13 @@ class ObjectTransport(Bulk):
         expected: str,
         stop: threading.Event,
         on_bytes: OnBytes,
-    ) -> tuple[str, int]:
+    ) -> Moved:
         """Sends a big file in parts at the same time. What raises here aborts it on the server."""
         at = self._open()
         self._before_parts()
         part_size = max(_PART, -(-os.fstat(fd).st_size // _PARTS_MAX))
         parts = Parts(fd, path, part_size, expected, stop, on_bytes)
-        at.obstore.put(
+        told = at.obstore.put(
             at.slow,
             full,
             parts,
@@ -302,55 +315,85 @@ class ObjectTransport(Bulk):
             chunk_size=part_size,
             max_concurrency=_PARTS_AT_ONCE,
         )
-        there = self._head(full)
-        if there != parts.size:
-            raise TransportError(f"'{self.url}' holds {there} of {parts.size} bytes of '{full}'")
-        return parts.md5, parts.size
+        return parts.md5, parts.size, self._arrived(full, self._facts(parts.size, told))
 
-    def _download(
-        self, key: str, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int]:
-        full = self._prefix + key
+    def _arrived(self, full: str, facts: Facts) -> Facts:
+        """Raises TransportError for another size. Not every server says with the last part which
+        version it became; the answer to a question counts if it has the same ETag."""
+        meta = self._meta(full, {})
+        now, size = self._facts(int(meta["size"]), meta), facts.size_bytes
+        if now.size_bytes != size:
+            raise TransportError(f"'{self.url}' holds {now.size_bytes} of {size} bytes of '{full}'")
+        return now if facts.version_id is None and facts.checksum == now.checksum else facts
+
+    def _download(self, key: str, sink: Sink, expected: str) -> tuple[str, int]:
+        full, options = self._asked(key)
         self._check_key(full)
+        where = f"'{self.url}/{split_version(key)[0]}'"
+        if sink.size:
+            size = self._go_on(full, sink, options)
+            if size is not None:
+                return sink.finish(size, expected, where)
+            sink.restart()
         at = self._open()
-        answer = at.obstore.get(at.store, full)
+        answer = at.obstore.get(at.store, full, options=options)
         size = int(answer.meta["size"])
-        with Sink(path, stop, on_bytes) as sink:
-            if size <= _BLOCK:
-                sink.add(answer.bytes())
-            elif size <= _RANGED_ABOVE:
-                for block in answer.stream(min_chunk_size=_BLOCK):
+        if size <= _BLOCK:
+            sink.add(answer.bytes())
+        elif size <= _RANGED_ABOVE:
+            for block in answer.stream(min_chunk_size=_BLOCK):
+                sink.add(block)
+        else:
+            etag = answer.meta["e_tag"]
+            del answer
+            with self._big:
+                for block in self._big_blocks(full, size, etag, options):
                     sink.add(block)
-            else:
-                etag = answer.meta["e_tag"]
-                del answer
-                with self._big:
-                    for block in self._big_blocks(full, size, etag):
-                        sink.add(block)
-            return sink.finish(size, expected, f"'{self.url}/{key}'")
+        return sink.finish(size, expected, where)
 
-    def _big_blocks(self, full: str, size: int, etag: str | None) -> Iterator[Any]:
+    def _go_on(self, full: str, sink: Sink, options: dict[str, Any]) -> int | None:
+        """Brings what a sink does not hold yet; the object's size. None where that cannot be."""
+        at = self._open()
+        meta = at.obstore.get(at.store, full, options=options | {"head": True}).meta
+        size = int(meta["size"])
+        if size <= sink.size:
+            return None
         try:
-            yield from self._ranges(full, size, etag)
+            with self._big:
+                for block in self._ranges(full, size, meta["e_tag"], options, sink.size):
+                    sink.add(block)
+        except Exception as error:
+            if "NotPartial" not in str(error):
+                raise
+            return None
+        return size
+
+    def _big_blocks(
+        self, full: str, size: int, etag: str | None, options: dict[str, Any]
+    ) -> Iterator[Any]:
+        try:
+            yield from self._ranges(full, size, etag, options, 0)
             return
         except Exception as error:
             # Not every server keeps to ranges, nor does Google's when it unpacks what it holds.
             if "NotPartial" not in str(error):
                 raise
         at = self._open()
-        yield from at.obstore.get(at.store, full).stream(min_chunk_size=_BLOCK)
+        yield from at.obstore.get(at.store, full, options=options).stream(min_chunk_size=_BLOCK)
 
-    def _ranges(self, full: str, size: int, etag: str | None) -> Iterator[Any]:
-        """The bytes of a big object in order, several requests at a time."""
+    def _ranges(
+        self, full: str, size: int, etag: str | None, options: dict[str, Any], begin: int
+    ) -> Iterator[Any]:
+        """A big object's bytes from begin on, in order, several requests at a time."""
         at = self._open()
 
         def get(start: int) -> Any:
             part = (start, min(start + _PART, size))
-            answer = at.obstore.get(at.store, full, options={"range": part})
+            answer = at.obstore.get(at.store, full, options={**options, "range": part})
             if answer.meta["size"] != size or answer.meta["e_tag"] != etag:
                 error = TransportError(f"'{full}' changed while it was read")
                 error.temporary = True
                 raise error
             return answer.bytes()
 
-        return Team(get, _PARTS_AT_ONCE).map_in_order(range(0, size, _PART))
+        return Team(get, _PARTS_AT_ONCE).map_in_order(range(begin, size, _PART))

@@ -25,7 +25,7 @@ class OssTransport(S3Transport):
 
     def __init__(self, config: RemoteConfig) -> None:
         self._given = {name: value for name in _OPTIONS if (value := config.get(name))}
-        super().__init__(RemoteConfig(config.name, config.url))
+        super().__init__(RemoteConfig(config.name, config.url, scratch=config.scratch))
 
     def _connect(self) -> Connection:
         return connected(resolve_oss(self._options, self._given, os.environ), self.url)

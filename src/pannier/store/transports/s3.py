@@ -7,24 +7,37 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from pannier.core.errors import NotThere, PannierError
+from pannier.core.errors import NotThere, PannierError, TransportError, Unreachable
+from pannier.core.typed import Any
+from pannier.store.notes import Note, open_note
 from pannier.store.remote_config import RemoteConfig
-from pannier.store.transport import Entry, Facts, OnBytes
+from pannier.store.transport import Entry, Facts, Moved, OnBytes, Version, split_version
 from pannier.store.transports.object_store import ObjectTransport, checksum_of
+from pannier.store.transports.s3_bodies import Sink
 from pannier.store.transports.s3_client import Connection, connect
 from pannier.store.transports.s3_config import read_options
 from pannier.store.transports.s3_credentials import explain_answer, make_client
 from pannier.store.transports.s3_errors import explain, not_s3
 from pannier.store.transports.s3_listing import OddListing
 from pannier.store.transports.s3_odd_keys import OddKeys, is_odd
+from pannier.store.transports.s3_parts import PartsUpload, S3Parts
 from pannier.store.transports.threads import interruptibly
 
 R = TypeVar("R")
+
+_WORTH_A_NOTE = 24 << 20
+"""Bytes; what is smaller is sent again after a kill."""
+
+
+def _facts(size: int, answer: dict[str, Any]) -> Facts:
+    """Facts of what botocore uploaded."""
+    return Facts(size, checksum_of(answer.get("ETag")), answer.get("VersionId"))
 
 
 class S3Transport(ObjectTransport):
@@ -33,6 +46,7 @@ class S3Transport(ObjectTransport):
     def __init__(self, config: RemoteConfig) -> None:
         self._options = read_options(config)
         super().__init__(config.url, self._options.bucket, self._options.prefix)
+        self._scratch = config.scratch
         self._odd: OddKeys | None = None
         self._swept = False
         self.stale_after = timedelta(days=1)
@@ -40,11 +54,12 @@ class S3Transport(ObjectTransport):
     # -- keys that obstore takes, and those that it does not ----
 
     def stat(self, key: str) -> Entry | None:
-        full = self._prefix + key
+        bare, version = split_version(key)
+        full = self._prefix + bare
         if not is_odd(full):
             return super().stat(key)
         try:
-            return Entry(key, self._call_odd(key, lambda odd: odd.size_of(full)))
+            return Entry(key, self._call_odd(bare, lambda odd: odd.size_of(full, version)))
         except NotThere:
             return None
 
@@ -56,16 +71,18 @@ class S3Transport(ObjectTransport):
         return None if entry is None else Facts(entry.size_bytes)
 
     def read(self, key: str) -> bytes:
-        full = self._prefix + key
+        bare, version = split_version(key)
+        full = self._prefix + bare
         if not is_odd(full):
             return super().read(key)
-        return self._call_odd(key, lambda odd: odd.read(full))
+        return self._call_odd(bare, lambda odd: odd.read(full, version))
 
     def read_range(self, key: str, start: int, end: int) -> bytes:
-        full = self._prefix + key
+        bare, version = split_version(key)
+        full = self._prefix + bare
         if not is_odd(full):
             return super().read_range(key, start, end)
-        return self._call_odd(key, lambda odd: odd.read_range(full, start, end))
+        return self._call_odd(bare, lambda odd: odd.read_range(full, start, end, version))
 
     def write(self, key: str, data: bytes) -> None:
         full = self._prefix + key
@@ -102,23 +119,76 @@ class S3Transport(ObjectTransport):
 
     def _upload(
         self, path: str, key: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int]:
+    ) -> Moved:
         full = self._prefix + key
         if is_odd(full) or self._options.access:
-            done = self._call_odd(key, lambda odd: odd.upload(full, path, expected))
-            on_bytes(done[1])
-            return done
+            md5, size, answer = self._call_odd(key, lambda odd: odd.upload(full, path, expected))
+            on_bytes(size)
+            return md5, size, _facts(size, answer)
         return super()._upload(path, key, expected, stop, on_bytes)
 
-    def _download(
-        self, key: str, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int]:
-        full = self._prefix + key
+    def _upload_parts(
+        self,
+        fd: int,
+        path: str,
+        full: str,
+        expected: str,
+        stop: threading.Event,
+        on_bytes: OnBytes,
+    ) -> Moved:
+        if os.fstat(fd).st_size >= _WORTH_A_NOTE:
+            self._before_parts()
+            note = open_note(self._scratch, f"{self._open().place.server} {self.url}", full)
+            if note is not None:
+                with note:
+                    return self._upload_noted(note, fd, path, full, expected, stop, on_bytes)
+        return super()._upload_parts(fd, path, full, expected, stop, on_bytes)
+
+    def _upload_noted(
+        self,
+        note: Note,
+        fd: int,
+        path: str,
+        full: str,
+        expected: str,
+        stop: threading.Event,
+        on_bytes: OnBytes,
+    ) -> Moved:
+        at = {"Bucket": self._bucket, "Key": full}
+
+        def send(odd: OddKeys) -> tuple[str, int, dict[str, Any]]:
+            upload = PartsUpload(S3Parts(odd.client, at, odd.extra, odd.customer), note)
+            return upload.send(fd, path, expected, stop, on_bytes)
+
+        md5, size, answer = self._call_odd(full[len(self._prefix) :], send)
+        return md5, size, self._arrived(full, _facts(size, answer))
+
+    def _download(self, key: str, sink: Sink, expected: str) -> tuple[str, int]:
+        bare, version = split_version(key)
+        full = self._prefix + bare
         if is_odd(full):
-            return self._call_odd(
-                key, lambda odd: odd.download(full, path, expected, stop, on_bytes)
-            )
-        return super()._download(key, path, expected, stop, on_bytes)
+            return self._call_odd(bare, lambda odd: odd.download(full, sink, expected, version))
+        return super()._download(key, sink, expected)
+
+    # -- versions ----
+
+    def keeps_versions(self) -> bool | None:
+        """See Versioning."""
+        try:
+            return self._call_odd("", lambda odd: odd.keeps_versions())
+        except Unreachable:
+            raise
+        except TransportError:
+            return None
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        """See Versioning."""
+        cut = len(self._prefix)
+        try:
+            for key, size, etag, id_, latest in self._odd_keys().versions(self._prefix + prefix):
+                yield Version(key[cut:], Facts(size, checksum_of(etag), id_), latest)
+        except Exception as error:
+            raise explain_answer(error, self._open().place, "") from None
 
     def close(self) -> None:
         super().close()
@@ -173,3 +243,10 @@ class S3Transport(ObjectTransport):
             self._swept = True
         with contextlib.suppress(Exception):
             self._odd_keys().abort_stale(self._prefix, datetime.now(UTC) - self.stale_after)
+
+    def give_up_uploads(self) -> int:
+        """See Abandoning."""
+        found = self._call_odd(
+            "", lambda odd: odd.abort_stale(self._prefix, datetime.now(UTC) - self.stale_after)
+        )
+        return len(found)

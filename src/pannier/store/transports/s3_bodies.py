@@ -16,6 +16,8 @@ from pannier.disk import fsio
 from pannier.store.transport import OnBytes
 from pannier.store.transports.threads import Stopped
 
+_BLOCK = 1 << 20
+
 
 def open_source(path: str) -> int:
     try:
@@ -63,6 +65,24 @@ class Parts:
         self._fd, self._path, self._part_size = fd, path, part_size
         self._expected, self._stop, self._on_bytes = expected, stop, on_bytes
 
+    def skip(self, count: int) -> str:
+        """Reads and hashes so many bytes that need not be sent; returns their md5 hex."""
+        while count:
+            try:
+                data = os.read(self._fd, min(count, _BLOCK))
+            except OSError as error:
+                fsio.fail(error, self._path)
+            if not data:
+                raise FileChanged(self._path)
+            self._hasher.update(data)
+            self.size += len(data)
+            count -= len(data)
+        return self.so_far()
+
+    def so_far(self) -> str:
+        """The md5 hex of all that was handed out."""
+        return str(self._hasher.hexdigest())
+
     def __iter__(self) -> Iterator[bytes]:
         return self
 
@@ -93,21 +113,52 @@ class Parts:
 
 
 class Sink:
-    """A new file that is filled in order and hashed as it grows; gone again if not finished."""
+    """A new file that is filled in order and hashed as it grows; gone again if not finished.
 
-    def __init__(self, path: str, stop: threading.Event, on_bytes: OnBytes) -> None:
+    keep: what is there already is taken for the beginning, and hashed; what came stays when the
+    rest does not. size: bytes so far.
+    """
+
+    def __init__(
+        self, path: str, stop: threading.Event, on_bytes: OnBytes, *, keep: bool = False
+    ) -> None:
         self._path, self._stop, self._on_bytes = path, stop, on_bytes
         self._hasher = hashlib.md5(usedforsecurity=False)
-        self._size = 0
+        self.size = 0
         self._finished = False
+        self._keep = keep
         self._fd = -1
 
     def __enter__(self) -> Sink:
         try:
-            self._fd = fsio.create_new(self._path)
+            if self._keep and os.path.lexists(self._path):
+                self._fd = fsio.open_again(self._path)
+                self._hash_what_is_there()
+            else:
+                self._fd = fsio.create_new(self._path)
         except OSError as error:
+            if self._fd >= 0:
+                os.close(self._fd)
             fsio.fail(error, self._path)
         return self
+
+    def _hash_what_is_there(self) -> None:
+        while block := os.read(self._fd, _BLOCK):
+            self._hasher.update(block)
+            self.size += len(block)
+
+    def is_all_of(self, expected: str) -> bool:
+        """True when an earlier run brought everything."""
+        return self.size > 0 and self._hasher.hexdigest() == expected
+
+    def restart(self) -> None:
+        """What came so far is not the beginning."""
+        try:
+            fsio.empty_fd(self._fd, self._path)
+        except OSError as error:
+            fsio.fail(error, self._path)
+        self._hasher = hashlib.md5(usedforsecurity=False)
+        self.size = 0
 
     def add(self, data: Any) -> None:
         """data: bytes, or what gives them without a copy."""
@@ -119,15 +170,16 @@ class Sink:
             fsio.write_all(self._fd, view, self._path)
         except OSError as error:
             fsio.fail(error, self._path)
-        self._size += len(view)
+        self.size += len(view)
         self._on_bytes(len(view))
 
     def finish(self, size: int, expected: str, where: str) -> tuple[str, int]:
         """size: what the server said. Returns (md5 hex, size); or raises, and the file goes."""
-        if self._size != size:
-            raise Unreachable(f"only {self._size} of {size} bytes of {where} arrived")
+        if self.size != size:
+            raise Unreachable(f"only {self.size} of {size} bytes of {where} arrived")
         found = self._hasher.hexdigest()
         if expected and found != expected:
+            self._keep = False
             raise CorruptObject(expected, found=found, where=where)
         self._finished = True
         return found, size
@@ -139,5 +191,5 @@ class Sink:
             self._finished = False
             fsio.fail(error, self._path)
         finally:
-            if not self._finished:
+            if not (self._finished or self._keep):
                 fsio.remove_if_there(self._path)

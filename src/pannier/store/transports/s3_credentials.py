@@ -14,6 +14,7 @@ from pannier.core.typed import Any
 from pannier.store.transports.s3_aws_files import Keys
 from pannier.store.transports.s3_config import Settings
 from pannier.store.transports.s3_errors import Place, from_answer
+from pannier.store.transports.s3_mfa import let_it_ask
 
 _LIFETIME = timedelta(minutes=10)
 """obstore asks again when less than five minutes of this are left. botocore never hands out what
@@ -83,6 +84,7 @@ def make_client(settings: Settings) -> Any:
         connect_timeout=options.connect_timeout_s,
         read_timeout=options.read_timeout_s,
         retries={"max_attempts": 2, "mode": "standard"},
+        max_pool_connections=16,
         # Servers that know nothing of the new checksums refuse them (Backblaze B2 does).
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
@@ -133,6 +135,7 @@ def _session(settings: Settings) -> Any:
     session = botocore.session.Session(elsewhere, profile=settings.options.profile)
     session.set_config_variable("config_file", settings.config_file)
     session.set_config_variable("credentials_file", settings.credentials_file)
+    let_it_ask(session, settings.options.name)
     return session
 
 

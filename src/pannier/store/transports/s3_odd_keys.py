@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import threading
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -18,7 +17,6 @@ from pannier.core.errors import CorruptObject, TransportError
 from pannier.core.typed import Any
 from pannier.disk import fsio
 from pannier.disk.hashing import md5_of_fd
-from pannier.store.transport import OnBytes
 from pannier.store.transports.s3_bodies import Sink, open_source
 from pannier.store.transports.s3_config import Options
 
@@ -36,23 +34,28 @@ class OddKeys:
     """One bucket through a botocore client. Keys are full. Raises what botocore raises."""
 
     def __init__(self, client: Any, options: Options) -> None:
-        self._client = client
+        self.client = client
         self._bucket = options.bucket
-        self._customer: dict[str, Any] = {}
-        self._extra: dict[str, Any] = {}
+        self.customer: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {}
         if options.sse_customer_key:
-            self._customer = {
+            self.customer = {
                 "SSECustomerAlgorithm": "AES256",
                 "SSECustomerKey": base64.b64decode(options.sse_customer_key),
             }
         elif options.sse:
-            self._extra = {"ServerSideEncryption": options.sse}
+            self.extra = {"ServerSideEncryption": options.sse}
             if options.sse_kms_key_id:
-                self._extra["SSEKMSKeyId"] = options.sse_kms_key_id
-        self._extra |= options.access
+                self.extra["SSEKMSKeyId"] = options.sse_kms_key_id
+        self.extra |= options.access
 
-    def size_of(self, key: str) -> int:
-        answer = self._client.head_object(Bucket=self._bucket, Key=key, **self._customer)
+    def _at(self, key: str, version: str) -> dict[str, Any]:
+        """What says to botocore which object is meant."""
+        at = {"Bucket": self._bucket, "Key": key, **self.customer}
+        return {**at, "VersionId": version} if version else at
+
+    def size_of(self, key: str, version: str = "") -> int:
+        answer = self.client.head_object(**self._at(key, version))
         return int(answer["ContentLength"])
 
     def listed(self, prefix: str, start_after: str) -> Iterator[tuple[str, int, str | None]]:
@@ -60,36 +63,36 @@ class OddKeys:
         request = {"Bucket": self._bucket, "Prefix": prefix}
         if start_after:
             request["StartAfter"] = start_after
-        for page in self._client.get_paginator("list_objects_v2").paginate(**request):
+        for page in self.client.get_paginator("list_objects_v2").paginate(**request):
             for entry in page.get("Contents", ()):
                 yield entry["Key"], int(entry["Size"]), entry.get("ETag")
 
-    def read(self, key: str) -> bytes:
-        answer = self._client.get_object(Bucket=self._bucket, Key=key, **self._customer)
+    def read(self, key: str, version: str = "") -> bytes:
+        answer = self.client.get_object(**self._at(key, version))
         data: bytes = answer["Body"].read()
         return data
 
-    def read_range(self, key: str, start: int, end: int) -> bytes:
-        if start >= min(end, self.size_of(key)):
+    def read_range(self, key: str, start: int, end: int, version: str = "") -> bytes:
+        if start >= min(end, self.size_of(key, version)):
             return b""
-        answer = self._client.get_object(
-            Bucket=self._bucket, Key=key, Range=f"bytes={start}-{end - 1}", **self._customer
-        )
+        at = self._at(key, version)
+        answer = self.client.get_object(**at, Range=f"bytes={start}-{end - 1}")
         data: bytes = answer["Body"].read()
         return data
 
-    def write(self, key: str, data: Any, md5: bytes) -> None:
-        """Writes bytes or an open file. The server checks them against md5."""
-        self._client.put_object(
+    def write(self, key: str, data: Any, md5: bytes) -> dict[str, Any]:
+        """Writes bytes or an open file. The server checks them against md5. Returns its answer."""
+        answer: dict[str, Any] = self.client.put_object(
             Bucket=self._bucket,
             Key=key,
             Body=data,
             ContentMD5=base64.b64encode(md5).decode(),
-            **self._extra,
-            **self._customer,
+            **self.extra,
+            **self.customer,
         )
+        return answer
 
-    def upload(self, key: str, path: str, expected: str) -> tuple[str, int]:
+    def upload(self, key: str, path: str, expected: str) -> tuple[str, int, dict[str, Any]]:
         """Uploads a file that is read twice: once for its digest, once to send it."""
         with os.fdopen(open_source(path), "rb") as file:
             try:
@@ -103,18 +106,17 @@ class OddKeys:
                 raise TransportError(
                     f"'{path}' is bigger than 5 GiB, which cannot be sent with 'acl' or 'grant_*'"
                 )
-            self.write(key, file, md5)
-        return md5.hex(), size
+            answer = self.write(key, file, md5)
+        return md5.hex(), size, answer
 
-    def download(
-        self, key: str, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int]:
-        """Downloads into a new file; returns the digest of what came, and its size."""
-        answer = self._client.get_object(Bucket=self._bucket, Key=key, **self._customer)
-        with Sink(path, stop, on_bytes) as sink:
-            for block in answer["Body"].iter_chunks(_BLOCK):
-                sink.add(block)
-            return sink.finish(int(answer["ContentLength"]), expected, f"'{key}'")
+    def download(self, key: str, sink: Sink, expected: str, version: str) -> tuple[str, int]:
+        """Downloads into a file; returns the digest of what came, and its size."""
+        if sink.size:
+            sink.restart()
+        answer = self.client.get_object(**self._at(key, version))
+        for block in answer["Body"].iter_chunks(_BLOCK):
+            sink.add(block)
+        return sink.finish(int(answer["ContentLength"]), expected, f"'{key}'")
 
     def abort_stale(self, prefix: str, before: datetime) -> list[str]:
         """Gives up unfinished uploads below a prefix that were begun before a time.
@@ -123,15 +125,27 @@ class OddKeys:
         the keys. What others began a short time ago has to stay: they may still be sending.
         """
         aborted = []
-        pages = self._client.get_paginator("list_multipart_uploads")
+        pages = self.client.get_paginator("list_multipart_uploads")
         for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
             for upload in page.get("Uploads", ()):
                 if upload["Initiated"] <= before:
-                    self._client.abort_multipart_upload(
+                    self.client.abort_multipart_upload(
                         Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
                     aborted.append(upload["Key"])
         return aborted
 
+    def keeps_versions(self) -> bool:
+        answer = self.client.get_bucket_versioning(Bucket=self._bucket)
+        return bool(answer.get("Status") == "Enabled")
+
+    def versions(self, prefix: str) -> Iterator[tuple[str, int, str | None, str, bool]]:
+        """Yields (key, size in bytes, ETag, version id, whether it is the latest)."""
+        pages = self.client.get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+            for row in page.get("Versions", ()):
+                told = row["Key"], int(row["Size"]), row.get("ETag")
+                yield (*told, str(row["VersionId"]), bool(row["IsLatest"]))
+
     def delete(self, key: str) -> None:
-        self._client.delete_object(Bucket=self._bucket, Key=key)
+        self.client.delete_object(Bucket=self._bucket, Key=key)

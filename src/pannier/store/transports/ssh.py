@@ -18,6 +18,7 @@ from pannier.core.errors import CorruptObject, PannierError, TransportError
 from pannier.core.typed import Any, TypeAlias
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.transport import Entry, OnBytes, Result
+from pannier.store.transports.bulk import Filling
 from pannier.store.transports.ssh_files import Files
 from pannier.store.transports.ssh_link import Link
 from pannier.store.transports.ssh_options import read_options
@@ -31,7 +32,7 @@ _GIVE_UP_S = 2.0
 _Work: TypeAlias = Callable[[], Coroutine[Any, Any, Result]]
 
 
-class SshTransport:
+class SshTransport(Filling):
     """See Transport."""
 
     def __init__(self, config: RemoteConfig) -> None:
@@ -93,14 +94,19 @@ class SshTransport:
 
         return _bulk(link, items, work, jobs)
 
-    def download_many(
-        self, items: Iterable[tuple[str, str, str]], jobs: int, on_bytes: OnBytes
+    def _fill_many(
+        self,
+        items: Iterable[tuple[str, str, str]],
+        jobs: int,
+        on_bytes: OnBytes,
+        *,
+        keep: bool,
     ) -> Iterator[Result]:
         link, files = self._open()
 
         def work(item: tuple[str, str, str]) -> Coroutine[Any, Any, Result]:
             key, path, md5 = item
-            return _result(key, files.download(key, path, md5, on_bytes))
+            return _result(key, files.download(key, path, md5, on_bytes, keep=keep))
 
         return _bulk(link, items, work, jobs)
 
@@ -184,7 +190,7 @@ class _Crew:
         self.outbox: SimpleQueue[Result | BaseException] = SimpleQueue()
         self._loop, self._work = loop, work
         self._waiting: deque[tuple[str, str, str]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any] | None] = set()
         self._stopped = False
 
     def give(self, item: tuple[str, str, str]) -> None:
@@ -192,18 +198,20 @@ class _Crew:
             return
         self._waiting.append(item)
         if len(self._tasks) < self.jobs:
-            task = self._loop.create_task(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.add(self._loop.create_task(self._run()))
 
     async def _run(self) -> None:
-        while self._waiting:
-            try:
-                self.outbox.put(await self._work(self._waiting.popleft()))
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:
-                self.outbox.put(error)
+        try:
+            while self._waiting:
+                try:
+                    self.outbox.put(await self._work(self._waiting.popleft()))
+                except asyncio.CancelledError:
+                    raise
+                except BaseException as error:
+                    self.outbox.put(error)
+        finally:
+            # At once, not in a callback: what is given between the two would wait for ever.
+            self._tasks.discard(asyncio.current_task())
 
     def take(self) -> Result:
         found = self.outbox.get()
@@ -217,7 +225,7 @@ class _Crew:
         async def end() -> None:
             self._stopped = True
             self._waiting.clear()
-            tasks = list(self._tasks)
+            tasks = [task for task in self._tasks if task is not None]
             for task in tasks:
                 task.cancel()
             if tasks:

@@ -52,19 +52,33 @@ class Bytes:
 
 
 class Stream:
-    """A big file: read and hashed in another thread, a part ahead; a few MiB under way."""
+    """A big file: read and hashed in another thread, a part ahead; a few MiB under way.
 
-    def __init__(self, session: Session, parts: Parts) -> None:
-        self._session, self._parts = session, parts
+    offset: where in the file at the server the first part belongs. flushed: called when all up to
+    there is at the server and flushed, with the count and the md5 of these bytes; that is done
+    every so many bytes.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        parts: Parts,
+        offset: int = 0,
+        flushed: Callable[[int, str], None] | None = None,
+        every: int = 0,
+    ) -> None:
+        self._session, self._parts, self._offset = session, parts, offset
+        self._flushed, self._every = flushed, every
 
     async def write(self, handle: bytes) -> list[asyncio.Future[None]]:
         """Returns answers that are still to come. Raises CorruptObject."""
         loop = asyncio.get_running_loop()
-        step, offset = self._session.write_max, 0
+        step, offset, done = self._session.write_max, self._offset, self._offset
         waiting: deque[asyncio.Future[None]] = deque()
         reading = loop.run_in_executor(None, next, self._parts, None)
         try:
             while (part := await reading) is not None:
+                so_far = self._parts.so_far() if self._flushed else ""
                 reading = loop.run_in_executor(None, next, self._parts, None)
                 view = memoryview(part)
                 for at in range(0, len(part), step):
@@ -73,27 +87,37 @@ class Stream:
                     offset += len(piece)
                 while len(waiting) * step > _AHEAD_BYTES:
                     await waiting.popleft()
+                if self._flushed and offset - done >= self._every:
+                    while waiting:  # not every server keeps to the order of requests
+                        await waiting.popleft()
+                    await self._session.fsync(handle)
+                    self._flushed(offset, so_far)
+                    done = offset
         finally:
             await asyncio.wait([reading])  # the file is closed next
         return list(waiting)
 
 
 async def receive(
-    session: Session, path: bytes, turns: Turns, take: Callable[[bytes], object]
+    session: Session,
+    path: bytes,
+    turns: Turns,
+    take: Callable[[bytes], object],
+    begin: int = 0,
 ) -> int:
-    """Hands a file's bytes on in order; returns the size that the server told."""
+    """Hands a file's bytes from begin on, in order; returns the size that the server told."""
     handle = await session.open(path, READ)
     try:
-        telling, first = session.fstat(handle), session.read(handle, 0, session.read_max)
+        telling, first = session.fstat(handle), session.read(handle, begin, session.read_max)
         attrs = await telling
         if attrs.mode is not None and not stat.S_ISREG(attrs.mode):
             raise Refused(NO_SUCH_FILE, "not a file")
         size = attrs.size_bytes or 0
         data = await first
-        take(data[:size])
-        if len(data) < size and data:
+        take(data[: max(0, size - begin)])
+        if begin + len(data) < size and data:
             async with turns.for_size(size):
-                await _receive_rest(session, handle, len(data), size, take)
+                await _receive_rest(session, handle, begin + len(data), size, take)
     finally:
         session.close(handle)
     return size

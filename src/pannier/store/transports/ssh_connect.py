@@ -95,6 +95,16 @@ class Connection:
             raise Unreachable(f"the connection to {self.server} broke off") from None
         return session  # type: ignore[no-any-return]
 
+    async def run(self, command: str, timeout_s: float) -> bytes | None:
+        """What a command writes; None where the server runs none, or it fails."""
+        asyncssh = library()
+        try:
+            async with asyncio.timeout(timeout_s):
+                done = await self.connection.run(command, stdin=asyncssh.DEVNULL, encoding=None)
+        except (asyncssh.Error, OSError, ValueError):
+            return None
+        return bytes(done.stdout or b"") if done.exit_status == 0 else None
+
     def abort(self) -> None:
         self.connection.abort()
 

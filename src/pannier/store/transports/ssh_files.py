@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from pannier.core.errors import AccessDenied, NotThere, PannierError, TransportError, Unreachable
 from pannier.disk import fsio
+from pannier.store.notes import open_note
 from pannier.store.transport import Entry, OnBytes
 from pannier.store.transports import local_staging
 from pannier.store.transports.local_copies import bad_key, is_bad
@@ -26,6 +27,7 @@ from pannier.store.transports.sftp import CREATE, EXCLUSIVE, WRITE, Lost, Sessio
 from pannier.store.transports.sftp_answers import DENIED, FAILURE, NO_SUCH_FILE, Refused
 from pannier.store.transports.ssh_bodies import BLOCK, Bytes, Stream, Turns, receive
 from pannier.store.transports.ssh_link import Link
+from pannier.store.transports.ssh_parts import WORTH_A_NOTE, Resuming, Source, Sums
 from pannier.store.transports.ssh_staging import Staging, names_in
 
 R = TypeVar("R")
@@ -41,6 +43,7 @@ class Files:
         self._root = os.fsencode(link.options.root)
         self._staging = Staging(self._root)
         self._turns = Turns()
+        self._sums = Sums(link)
         self._root_seen = False
         self._never = threading.Event()
 
@@ -163,6 +166,16 @@ class Files:
             size = os.fstat(fd).st_size
             async with self._turns.for_size(size):
                 if size > BLOCK:
+                    note = None
+                    if size >= WORTH_A_NOTE:
+                        note = open_note(self._link.options.scratch, self._link.url, key)
+                    if note is not None:
+                        with note:
+                            source = Source(fd, path, size, expected)
+                            resuming = Resuming(self._sums, self._root, note, source)
+                            return await self._do(
+                                key, lambda s: self._send_noted(s, key, resuming, on_bytes)
+                            )
                     parts = Parts(fd, path, BLOCK, expected, self._never, on_bytes)
                     await self._do(key, lambda s: self._send(s, key, Stream(s, parts)))
                     return parts.md5, parts.size
@@ -174,6 +187,29 @@ class Files:
         finally:
             os.close(fd)
 
+    async def _send_noted(
+        self, session: Session, key: str, resuming: Resuming, on_bytes: OnBytes
+    ) -> tuple[str, int]:
+        """As _send, from where a killed run was. Returns (md5 hex, size in bytes)."""
+        for last in (False, True):
+            await self._staging.prepare(session)
+            try:
+                begun = await resuming.begin(session, on_bytes)
+                break
+            except Refused as error:
+                if error.code != NO_SUCH_FILE or last:
+                    raise
+                self._staging.forget()
+        try:
+            await self._fill(session, begun.handle, begun.body, key)
+            resuming.check(begun.parts)
+            await self._publish(session, begun.staged, key)
+        except (asyncio.CancelledError, Exception) as error:
+            await resuming.failed(session, begun.staged, error)
+            raise
+        await resuming.end(session, begun.staged)
+        return begun.parts.md5, begun.parts.size
+
     async def _send(self, session: Session, key: str, body: Bytes | Stream) -> None:
         """A new file under its key: staged, filled, flushed, then named by one rename.
 
@@ -182,19 +218,7 @@ class Files:
         """
         staged, handle = await self._new_staged(session)
         try:
-            try:
-                try:
-                    answers = await body.write(handle)
-                finally:
-                    flush = session.can_fsync and fsio.policy != "none"
-                    last = [session.fsync(handle)] if flush else []
-                    last.append(session.close(handle))
-                for answer in [*answers, *last]:
-                    await answer
-            except Refused as error:
-                if error.code == FAILURE:
-                    raise await self._not_written(session, key) from None
-                raise
+            await self._fill(session, handle, body, key)
             await self._publish(session, staged, key)
         except asyncio.CancelledError:
             session.remove(staged)
@@ -202,6 +226,22 @@ class Files:
         except Exception:
             with contextlib.suppress(Refused, Lost):
                 await session.remove(staged)
+            raise
+
+    async def _fill(self, session: Session, handle: bytes, body: Bytes | Stream, key: str) -> None:
+        """Writes all bytes, flushes and closes."""
+        try:
+            try:
+                answers = await body.write(handle)
+            finally:
+                flush = session.can_fsync and fsio.policy != "none"
+                last = [session.fsync(handle)] if flush else []
+                last.append(session.close(handle))
+            for answer in [*answers, *last]:
+                await answer
+        except Refused as error:
+            if error.code == FAILURE:
+                raise await self._not_written(session, key) from None
             raise
 
     async def _new_staged(self, session: Session) -> tuple[bytes, bytes]:
@@ -231,15 +271,22 @@ class Files:
         self._staging.named_in(folder)
 
     async def download(
-        self, key: str, path: str, expected: str, on_bytes: OnBytes
+        self, key: str, path: str, expected: str, on_bytes: OnBytes, *, keep: bool
     ) -> tuple[str, int]:
-        """Returns (md5 hex, size in bytes)."""
+        """keep: as of Sink. Returns (md5 hex, size in bytes)."""
         remote = self._path(key)
 
         async def bring(session: Session) -> tuple[str, int]:
-            with Sink(path, self._never, on_bytes) as sink:
-                size = await receive(session, remote, self._turns, sink.add)
-                return sink.finish(size, expected, f"'{self._link.url}/{key}'")
+            with Sink(path, self._never, on_bytes, keep=keep) as sink:
+                if sink.is_all_of(expected):
+                    return sink.finish(sink.size, expected, path)
+                where = f"'{self._link.url}/{key}'"
+                begun = sink.size
+                size = await receive(session, remote, self._turns, sink.add, begun)
+                if begun and (size < sink.size or not sink.is_all_of(expected)):
+                    sink.restart()  # the beginning may have been wrong
+                    size = await receive(session, remote, self._turns, sink.add)
+                return sink.finish(size, expected, where)
 
         return await self._do(key, bring)
 

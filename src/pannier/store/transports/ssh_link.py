@@ -134,6 +134,11 @@ class Link:
             self._widening = asyncio.get_running_loop().create_task(self._widen())
         return best
 
+    async def run(self, command: str, timeout_s: float) -> bytes | None:
+        """What a command at the server writes; None where it cannot be run, or fails."""
+        connection = self._connection
+        return None if connection is None else await connection.run(command, timeout_s)
+
     async def _connect(self) -> Session:
         async with self._lock:
             live = [session for session in self._sessions if session.lost is None]

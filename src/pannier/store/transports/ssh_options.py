@@ -37,6 +37,8 @@ class Options:
     gss: bool | None
     allow_agent: bool
     sessions_max: int | None
+    scratch: str = ""
+    """As of RemoteConfig."""
 
     @property
     def url(self) -> str:
@@ -85,6 +87,7 @@ def read_options(config: RemoteConfig) -> Options:
         gss=gss,
         allow_agent=config.flag("allow_agent", True),
         sessions_max=_number(config, "max_sessions", 1 << 20),
+        scratch=config.scratch,
     )
 
 

@@ -33,8 +33,8 @@ class Staging:
         self._unflushed: set[bytes] = set()
         self.stale_after_s = STALE_S
 
-    async def new_path(self, session: Session) -> bytes:
-        """The name of a staged file that does not exist; its folder does."""
+    async def prepare(self, session: Session) -> None:
+        """Makes the folder that staged files lie in, once, and sweeps what dead runs left."""
         made = self._made
         if made is None:
             self._made = made = asyncio.get_running_loop().create_task(self._make(session))
@@ -46,6 +46,10 @@ class Staging:
             if self._made is made:
                 self._made = None
             raise
+
+    async def new_path(self, session: Session) -> bytes:
+        """The name of a staged file that does not exist; its folder does."""
+        await self.prepare(session)
         self._next += 1
         return self._folder + b"/%d" % self._next
 

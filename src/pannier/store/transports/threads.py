@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
@@ -15,6 +15,10 @@ R = TypeVar("R")
 _GIVE_UP_S = 2.0
 """So long a closing caller waits for requests under way; the threads are daemons, and a request to
 a server that does not answer ends with the process."""
+
+_LISTEN_S = 0.5
+"""A signal that comes just before a wait, or to another thread, does not end it: who waits looks up
+now and then."""
 
 
 class Stopped(Exception):
@@ -49,10 +53,10 @@ class Team(Generic[T, R]):
                 under_way += 1
                 while under_way >= 2 * self._jobs or (under_way and not outbox.empty()):
                     under_way -= 1
-                    yield outbox.get().value()
+                    yield _next(outbox).value()
             while under_way:
                 under_way -= 1
-                yield outbox.get().value()
+                yield _next(outbox).value()
         finally:
             self._close()
 
@@ -64,9 +68,9 @@ class Team(Generic[T, R]):
                 slots.append(SimpleQueue())
                 self._give(item, slots[-1])
                 if len(slots) >= 2 * self._jobs:
-                    yield slots.popleft().get().value()
+                    yield _next(slots.popleft()).value()
             while slots:
-                yield slots.popleft().get().value()
+                yield _next(slots.popleft()).value()
         finally:
             self._close()
 
@@ -106,6 +110,14 @@ class _Outcome(Generic[R]):
         if self._error is not None:
             raise self._error
         return cast(R, self._result)
+
+
+def _next(box: SimpleQueue[_Outcome[R]]) -> _Outcome[R]:
+    while True:
+        try:
+            return box.get(timeout=_LISTEN_S)
+        except Empty:
+            pass
 
 
 def interruptibly(work: Callable[[], R]) -> R:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator
 
@@ -17,6 +18,10 @@ from pannier.store.transports.web_client import WebClient
 
 BLOCK = 1 << 20
 _RESUMES_MAX = 20
+_BEYOND = 416
+"""What a server says of a range that begins behind the end."""
+
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class Outgoing:
@@ -103,76 +108,86 @@ def send(
         os.close(fd)
 
 
-def receive(
-    client: WebClient,
-    url: str,
-    key: str,
-    target: tuple[str, str],
-    stop: threading.Event,
-    on_bytes: OnBytes,
-) -> tuple[str, int]:
-    """Fetches into a new file, target: (path, expected md5 or ""). Returns (md5 hex, size).
+def receive(client: WebClient, url: str, key: str, sink: Sink, expected: str) -> tuple[str, int]:
+    """Fetches what a sink does not hold yet. Returns (md5 hex, size).
 
     A body that breaks off is asked for from there on, if the server can and it is still the same.
     """
-    path, expected = target
-    incoming = _Incoming(client, url, key)
-    with Sink(path, stop, on_bytes) as sink:
-        for block in incoming.blocks():
-            sink.add(block)
-        total = incoming.at if incoming.total is None else incoming.total
-        return sink.finish(total, expected, f"'{client.options.shown}/{key}'")
+    incoming = _Incoming(client, url, key, sink)
+    for block in incoming.blocks():
+        sink.add(block)
+    total = sink.size if incoming.total is None else incoming.total
+    return sink.finish(total, expected, f"'{client.options.shown}/{key}'")
 
 
 class _Incoming:
-    """at: bytes so far. total: what the server said there is, if it did."""
+    """total: what the server said there is, if it did."""
 
-    def __init__(self, client: WebClient, url: str, key: str) -> None:
-        self._client, self._url, self._key = client, url, key
-        self.at = 0
+    def __init__(self, client: WebClient, url: str, key: str, sink: Sink) -> None:
+        self._client, self._url, self._key, self._sink = client, url, key, sink
         self.total: int | None = None
         self._etag = ""
-        self._ranges = False
+        self._ranges = bool(sink.size)
+        self._begun = False
 
     def blocks(self) -> Iterator[Any]:
         for _ in range(_RESUMES_MAX):
-            begun = self.at
+            begun = self._sink.size
             try:
                 yield from self._some()
                 return
             except Unreachable:
-                if not self._ranges or self.at == begun:
+                if not self._ranges or self._sink.size == begun:
                     raise
         raise Unreachable(
             f"the connection to {self._client.options.server} breaks off again and again"
         )
 
     def _some(self) -> Iterator[Any]:
-        headers = {"Range": f"bytes={self.at}-", "If-Range": self._etag} if self.at else {}
-        good = (200, 206) if self.at else (200,)
+        at = self._sink.size
+        headers = {"Range": f"bytes={at}-"} if at else {}
+        if at and self._begun:
+            headers["If-Range"] = self._etag
+        good = (200, 206) if self._begun else (200, 206, _BEYOND)
         with self._client.ask("GET", self._url, self._key, good=good, headers=headers) as answer:
-            if self.at:
-                self._check_rest(answer)
-            else:
-                self._begin(answer.headers)
-            for block in answer.iter_raw():  # unbuffered: what arrived counts when it breaks off
-                self.at += len(block)
-                yield block
+            beyond = answer.status_code == _BEYOND
+            if not beyond:
+                self._begin(answer, at)
+                yield from answer.iter_raw()  # unbuffered: what came counts when it breaks off
+        if beyond:  # what was kept from an earlier run is longer than what is there
+            self._sink.restart()
+            yield from self._some()
 
-    def _begin(self, headers: Any) -> None:
-        length = headers.get("content-length", "")
-        self.total = int(length) if length.isdigit() else None
-        etag = headers.get("etag", "")
+    def _begin(self, answer: Any, at: int) -> None:
+        """Looks at what an answer is the beginning, or the rest, of."""
+        said = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+        rest = answer.status_code == 206 and said is not None
+        if self._begun and at:
+            if not (rest and said and self._is_rest(said, at) and int(said[3]) == self.total):
+                raise self._changed()
+            return
+        if rest and said:
+            if not self._is_rest(said, at):
+                raise self._changed()
+            self.total = int(said[3])
+        elif answer.status_code == 206:
+            raise self._changed()
+        else:
+            if at:
+                self._sink.restart()
+            length = answer.headers.get("content-length", "")
+            self.total = int(length) if length.isdigit() else None
+        etag = answer.headers.get("etag", "")
         self._etag = etag if etag.startswith('"') else ""
-        self._ranges = bool(self.total and self._etag) and headers.get("accept-ranges") == "bytes"
+        takes = rest or answer.headers.get("accept-ranges") == "bytes"
+        self._ranges = bool(self.total and self._etag) and takes
+        self._begun = True
 
-    def _check_rest(self, answer: Any) -> None:
-        said = answer.headers.get("content-range", "")
-        if answer.status_code != 206 or said != f"bytes {self.at}-{self._last}/{self.total}":
-            error = TransportError(f"'{self._key}' changed while it was read")
-            error.temporary = True
-            raise error
+    @staticmethod
+    def _is_rest(said: re.Match[str], at: int) -> bool:
+        return int(said[1]) == at and int(said[2]) + 1 == int(said[3])
 
-    @property
-    def _last(self) -> int:
-        return (self.total or 0) - 1
+    def _changed(self) -> TransportError:
+        error = TransportError(f"'{self._key}' changed while it was read")
+        error.temporary = True
+        return error

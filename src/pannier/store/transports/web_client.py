@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pannier import __version__
 from pannier.core.errors import ConfigError, NotThere, TransportError
-from pannier.core.typed import Any
+from pannier.core.typed import Any, Protocol
 from pannier.store.transports.asking import ask_secret
 from pannier.store.transports.web_errors import TEMPORARY, astray, on_the_way, refusal
 from pannier.store.transports.web_options import WebOptions
@@ -24,6 +24,7 @@ from pannier.store.transports.web_token import TokenCommand
 _TRIES = 3
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+_NEAR_S = 5.0
 _REDIRECTS_MAX = 10
 _MOVED = {301, 302, 303, 307, 308}
 _NOT_KNOWN = (403, 404, 405, 410, 501)
@@ -31,17 +32,28 @@ _SMALL = 1 << 16
 """So much of a body that nobody wants is read, to keep the connection for the next request."""
 
 
-class WebClient:
-    """For all threads of one transport. extra: the name of the package's extra, for a hint."""
+class Tokens(Protocol):
+    def token(self) -> str: ...
 
-    def __init__(self, options: WebOptions, extra: str) -> None:
+    def forget(self, token: str) -> None:
+        """Called with a token that was refused."""
+        ...
+
+
+class WebClient:
+    """For all threads of one transport. extra: the name of the package's extra, for a hint.
+
+    tokens: where they come from when they are neither in the settings nor printed by a command.
+    """
+
+    def __init__(self, options: WebOptions, extra: str, tokens: Tokens | None = None) -> None:
         self.options = options
         self._extra = extra
         self._lock = threading.Lock()
         self._client: Any = None
         self._digests = threading.local()
         self._headers: dict[str, str] = {}
-        self._command: TokenCommand | None = None
+        self._command: Tokens | None = tokens
 
     def open(self) -> None:
         """Makes the client, once. Raises ConfigError for what is wrong with the settings."""
@@ -90,6 +102,29 @@ class WebClient:
         """A small answer as a whole."""
         with self.ask(method, url, key, **more) as answer:
             return b"".join(answer.iter_raw())
+
+    def tokens_ready(self) -> None:
+        """Raises what is wrong with who asks, before the first request."""
+        if self._command is not None:
+            self._command.token()
+
+    def post_bare(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """(status, body) of a request that says of who asks only what is in it."""
+        self.open()
+        try:
+            answer = self._client.post(url, content=body, headers=dict(headers))
+        except Exception as error:
+            raise self.explained(error) from None
+        return answer.status_code, answer.content
+
+    def get_bare(self, url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """As post_bare; for who answers at once, or is not there."""
+        self.open()
+        try:
+            answer = self._client.get(url, headers=dict(headers), timeout=_NEAR_S)
+        except Exception as error:
+            raise self.explained(error) from None
+        return answer.status_code, answer.content
 
     def explained(self, error: Exception) -> Exception:
         """What httpx raised in the contract's words; anything else as it is."""
@@ -147,7 +182,7 @@ class WebClient:
                 url, before = urljoin(url, answer.headers["location"]), url
                 if url == f"{before}/" and method in ("GET", "HEAD"):
                     _let_go(answer)
-                    raise NotThere(f"'{before}' is a folder")
+                    raise NotThere(f"'{before.partition('?')[0]}' is a folder")
                 if urlsplit(url).scheme not in ("http", "https"):
                     return answer
                 if url.startswith("http:") and self.options.base.startswith("https:"):

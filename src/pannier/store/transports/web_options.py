@@ -27,17 +27,17 @@ class WebOptions:
     shown: str
     base: str
     auth: str
-    user: str | None
-    password: str | None = field(repr=False)
-    ask_password: bool
-    header: str | None
-    token: str | None = field(repr=False)
-    token_command: str | None
-    verify: bool | str
-    certificate: tuple[str, str | None] | None
-    connect_timeout_s: float
-    read_timeout_s: float
-    method: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ask_password: bool = False
+    header: str | None = None
+    token: str | None = field(default=None, repr=False)
+    token_command: str | None = None
+    verify: bool | str = True
+    certificate: tuple[str, str | None] | None = None
+    connect_timeout_s: float = _TIMEOUT_S
+    read_timeout_s: float = _TIMEOUT_S
+    method: str = "POST"
 
     @property
     def server(self) -> str:

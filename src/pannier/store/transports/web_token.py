@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 
 from pannier.core.errors import AccessDenied
-
-_LONGEST_S = 300
+from pannier.store.secret_commands import CommandFailed, run_for_secret
 
 
 class TokenCommand:
@@ -31,22 +30,11 @@ class TokenCommand:
                 self._token = ""
 
     def _run(self) -> str:
-        import subprocess
-
         try:
-            done = subprocess.run(
-                self._command,
-                shell=True,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_LONGEST_S,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            raise self._failure("does not run to its end") from None
-        token = done.stdout.decode("utf-8", "replace").strip()
-        if done.returncode:
-            raise self._failure(f"ended with exit code {done.returncode}")
-        if not token or not token.isascii() or not token.isprintable():
+            token = run_for_secret(self._command).strip()
+        except CommandFailed as error:
+            raise self._failure(str(error)) from None
+        if not token.isascii():
             raise self._failure("printed no token")
         return token
 

@@ -16,6 +16,7 @@ from pannier.store.transport import Entry, OnBytes
 from pannier.store.transports import local_staging
 from pannier.store.transports.bulk import Bulk
 from pannier.store.transports.local_copies import is_bad
+from pannier.store.transports.s3_bodies import Sink
 from pannier.store.transports.web_bodies import BLOCK, receive, send
 from pannier.store.transports.web_client import WebClient
 from pannier.store.transports.web_errors import FolderGone, failed
@@ -125,10 +126,8 @@ class WebdavTransport(Bulk):
             self.folders.forget()
             raise
 
-    def _download(
-        self, key: str, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int]:
-        return receive(self._client, self._url(key), key, (path, expected), stop, on_bytes)
+    def _download(self, key: str, sink: Sink, expected: str) -> tuple[str, int]:
+        return receive(self._client, self._url(key), key, sink, expected)
 
     def _error(self, error: BaseException, key: str) -> PannierError:
         return failed(error, self._options)

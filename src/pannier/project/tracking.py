@@ -1,7 +1,4 @@
-"""What the use cases that write pointers share: the pointer itself, `.gitignore`, Git's view.
-
-Not a use case: the layer's own vocabulary, which its use cases may import.
-"""
+"""What is written beside the data when something is tracked: pointer, `.gitignore`, Git's view."""
 
 from __future__ import annotations
 
@@ -54,9 +51,12 @@ def with_out(stage: Stage, path: str, digest: Digest | None, meta: Meta) -> Stag
 
 
 def ignore_in_git(project: Project, paths: Iterable[str]) -> list[str]:
-    """Makes Git ignore data (root-relative paths); returns the `.gitignore` files changed."""
+    """Makes Git ignore data (root-relative paths); returns the `.gitignore` files changed.
+
+    An output that a stage will make in a folder that is not there yet has to wait for that.
+    """
     git = project.git
-    paths = list(paths)
+    paths = [path for path in paths if os.path.isdir(os.path.dirname(project.absolute(path)))]
     if git is None or not paths:
         return []
     absolute = {path: project.absolute(path) for path in paths}

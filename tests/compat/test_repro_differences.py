@@ -1,0 +1,135 @@
+"""Where repro and stage add do something else than real DVC, on purpose: rows of docs/compat.md."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.oracle import Oracle
+from tests.support.programs import Program
+from tests.support.project import Project, make_project
+from tests.support.wanted import is_wanted
+
+Twins = tuple[Project, Project]
+PIPELINE = """\
+stages:
+  copy:
+    cmd: {cmd}
+    deps: [in]
+    outs: [out]
+"""
+LIMIT_S = 60.0
+
+
+@pytest.fixture
+def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
+    """Two projects with one stage that ran: real DVC's, ours."""
+    pair = make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)
+    for project in pair:
+        project.write("in", "first\n")
+        project.write("dvc.yaml", PIPELINE.format(cmd="cp in out"))
+        project.dvc("repro", "-q")
+    return pair
+
+
+def out(project: Project) -> str | None:
+    path = project.root / "out"
+    return path.read_text() if path.exists() else None
+
+
+def test_an_input_that_moves_under_its_command_is_recorded_as_it_was_read(twins: Twins) -> None:
+    assert is_wanted("repro-moved-input")
+    for project in twins:
+        project.write("dvc.yaml", PIPELINE.format(cmd="cp in out; echo later > in"))
+
+    theirs, ours = (project.dvc("repro") for project in twins)
+    again = [project.dvc("repro").stdout for project in twins]
+
+    assert "changed" not in theirs.stderr
+    assert "dependency 'in' changed" in ours.stderr
+    assert ["Running stage 'copy':" in said for said in again] == [False, True]
+    assert [out(project) for project in twins] == ["first\n", "later\n"]
+
+
+def test_a_stage_without_its_input_keeps_its_output(twins: Twins) -> None:
+    assert is_wanted("repro-keeps-outs")
+    for project in twins:
+        (project.root / "in").unlink()
+
+    assert [project.dvc("repro", check=False).rc for project in twins] == [255, 255]
+    assert [out(project) for project in twins] == [None, "first\n"]
+
+
+def test_an_edit_of_an_output_that_is_made_anew_comes_back_by_undo(twins: Twins) -> None:
+    assert is_wanted("repro-unsaved-outs")
+    for project in twins:
+        (project.root / "out").unlink()
+        project.write("out", "an edit by hand\n")
+        project.write("in", "second\n")
+        project.dvc("repro", "-q")
+
+    ours = twins[1]
+    assert [out(project) for project in twins] == ["second\n", "second\n"]
+    ours.dvc("undo")
+    assert out(ours) == "an edit by hand\n"
+
+
+def test_two_runs_of_one_stage_wait_for_each_other(twins: Twins, tmp_path: Path) -> None:
+    assert is_wanted("repro-two")
+    answers = []
+    for project in twins:
+        go, began = project.root / "go", project.root / "began"
+        cmd = "touch began; while [ ! -e go ]; do sleep 0.05; done; cp in out"
+        project.write("dvc.yaml", PIPELINE.format(cmd=cmd))
+        first = subprocess.Popen([project.program.path, "repro", "-q"], cwd=project.root)
+        until = time.monotonic() + LIMIT_S
+        while not began.exists():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        second = subprocess.Popen(
+            [project.program.path, "repro"],
+            cwd=project.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stderr is not None
+        told = second.stderr.readline()  # real DVC fails now, ours says that it waits
+        go.touch()
+        assert first.wait(LIMIT_S) == 0
+        said, _ = second.communicate(timeout=LIMIT_S)
+        answers.append((second.returncode, told, said))
+    theirs, ours = answers
+
+    assert theirs[0] == 255
+    assert "is busy" in theirs[1]
+    assert ours[0] == 0
+    assert "it waits for 'copy', which process" in ours[1]
+    assert ours[2] == "Stage 'copy' didn't change, skipping\nData and pipelines are up to date.\n"
+
+
+def test_gitignore_gets_the_name_that_an_expression_stands_for(twins: Twins) -> None:
+    assert is_wanted("stage-add-expressions")
+    found = []
+    for project in twins:
+        project.write("params.yaml", "lr: 3\n")
+        project.dvc("stage", "add", "-q", "-n", "named", "-o", "x-${lr}", "touch x-${lr}")
+        found.append((project.root / ".gitignore").read_text().splitlines()[-1])
+
+    assert found == ["/x-${lr}", "/x-3"]
+
+
+def test_a_dry_run_says_only_what_is_so(twins: Twins) -> None:
+    assert is_wanted("dry-cached")
+    for project in twins:
+        project.write("in", "second\n")
+
+    theirs, ours = (project.dvc("repro", "--dry").stdout for project in twins)
+
+    assert "is cached" in theirs
+    assert ours == theirs.replace(
+        "Stage 'copy' is cached - skipping run, checking out outputs\n", ""
+    )

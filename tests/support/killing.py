@@ -1,0 +1,39 @@
+"""Runs of the program that are killed in the middle of a transfer, seen by who stands between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.programs import our_program
+
+_LIMIT_S = 600.0
+
+
+def killed_when(reached: Callable[[], bool], *args: str, cwd: Path) -> None:
+    """Starts our program and kills it, and all that it started, once `reached` says so.
+
+    Raises AssertionError when it ends by itself before.
+    """
+    process = subprocess.Popen(
+        [our_program().path, *args],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    until = time.monotonic() + _LIMIT_S
+    while not reached():
+        if process.poll() is not None or time.monotonic() > until:
+            os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+            said = process.communicate(timeout=60)[0].decode()
+            raise AssertionError(
+                f"it was not in the middle of anything: {process.returncode} {said}"
+            )
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
