@@ -406,6 +406,13 @@ def test_no_link_is_made_to_what_is_not_there(twins: Twins) -> None:
     assert not (twins[0].root / "f").exists()
 
 
+TWO_STAGES = """\
+stages:
+  a: {cmd: cat in > a, deps: [in], outs: [a]}
+  b: {cmd: cat in > b, deps: [in], outs: [b]}
+"""
+
+
 def test_a_commit_with_an_output_missing_records_nothing(twins: Twins) -> None:
     """What DVC has recorded by then depends on the order in which the disk lists its pointers."""
     assert is_wanted("commit-all-or-nothing")
@@ -428,3 +435,25 @@ def test_a_commit_with_an_output_missing_records_nothing(twins: Twins) -> None:
     assert [1, 1] == [answer.rc for answer in answers]
     assert before == [(twins[1].root / f"{name}.dvc").read_bytes() for name in "abc"]
     assert had == stored(twins[1])
+
+
+def test_a_commit_of_a_pipeline_with_an_output_missing_records_nothing(twins: Twins) -> None:
+    assert is_wanted("commit-all-or-nothing")
+
+    def prepare(project: Project) -> None:
+        project.write("dvc.yaml", TWO_STAGES)
+        project.write("in", "1")
+        project.dvc("repro")
+        project.write("in", "2")
+        project.write("a", "A")
+        (project.root / "b").unlink()
+
+    both(twins, prepare)
+    before = [(stored(project), (project.root / "dvc.lock").read_bytes()) for project in twins]
+
+    answers = [project.dvc("commit", "-f", "a", "b", check=False) for project in twins]
+
+    after = [(stored(project), (project.root / "dvc.lock").read_bytes()) for project in twins]
+    assert [1, 1] == [answer.rc for answer in answers]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
