@@ -91,6 +91,18 @@ def world(request: pytest.FixtureRequest, base: Path, runs: Runs) -> World:
     return made
 
 
+def await_time(path: Path, later_ns: int) -> None:
+    """Returns when the clock of the disk is more than later_ns beyond the last change of path."""
+    wanted = path.stat().st_ctime_ns + later_ns
+    probe = path.with_name("probe")
+    while True:
+        probe.write_bytes(b"")
+        now = probe.stat().st_ctime_ns
+        probe.unlink()
+        if now > wanted:
+            return
+
+
 def saved_right(world: World) -> list[str]:
     found = picture(world)
     return list(wrong_objects(found.objects(), "cache"))
@@ -294,6 +306,42 @@ def test_an_object_that_somebody_removes_is_missed_at_once(
                 found.append(f"{number}: add did not put it back")
 
     assert [] == found
+
+
+@pytest.mark.parametrize("kind", ["copy", "hardlink"])
+def test_an_object_that_a_stranger_takes_while_add_runs_is_missed_at_once(
+    kind: str, base: Path, runs: Runs
+) -> None:
+    """Somebody who knows nothing of our locks, like DVC's gc: what was put is looked at once more
+    before the program remembers that all is there."""
+    world = new_world(base / "world", runs, kind)
+    for n in range(3):
+        world.write(f"data/{n}", f"{n}".encode())
+    name = md5(b"1")
+    taken = world.repo / ".dvc/cache/files/md5" / name[:2] / name[2:]
+    log = changes(world, "add", "data")
+    put = next(n for n, step in enumerate(log, 1) if step[-1] == str(taken))
+    pointer = next(n for n, step in enumerate(log, 1) if step[-1] == str(world.repo / "data.dvc"))
+    kept = world.base.with_name("before")
+    subprocess.run(["cp", "-a", world.base, kept], check=True)
+    found, alive = [], 0
+    for number in range(put + 1, pointer + 1):
+        if log[number - 1][0] not in ("chmod", "publish", "rmdir", "rename"):
+            continue
+        subprocess.run(["rm", "-rf", world.base], check=True)
+        subprocess.run(["cp", "-a", kept, world.base], check=True)
+        await_time(world.repo / "data/2", 150_000_000)  # what was written just now is read again
+        stopped = Stopped(world, number, "add", "data")
+        taken.unlink()
+        await_time(taken.parent, 0)
+        added = stopped.go_on()
+        if added.rc == 0:
+            alive += 1
+            if "up to date" in world.run("status").stdout:
+                found.append(f"taken before {log[number - 1]}: {added}")
+
+    assert [] == found
+    assert alive > 1
 
 
 def test_two_projects_on_one_cache_do_not_harm_each_other(base: Path, runs: Runs) -> None:

@@ -281,7 +281,7 @@ MUTANTS = (
     ),
     Mutant(
         "6: what is no file is no object",
-        "store/objects.py",
+        "store/census.py",
         "        return stat.S_ISREG(os.lstat(path).st_mode)\n",
         "        return os.path.lexists(path)\n",
         f"{DAMAGE}::test_a_damaged_object_is_never_handed_on",
@@ -1044,10 +1044,17 @@ MUTANTS = (
         "tests/unit/test_undo.py -k leaves_the_data_alone",
     ),
     Mutant(
+        "D1: what a stranger took while we added is no presence",
+        "project/workspace.py",
+        "    if seen and store.has_all(source.digests for source in sources):\n",
+        "    if seen:\n",
+        f"{RACES} -k a_stranger_takes",
+    ),
+    Mutant(
         "D1: a presence lasts once the clock has moved on",
-        "store/objects.py",
-        "        if not newest or (lasting and not has_passed(",
-        "        if not newest or (False and not has_passed(",
+        "store/census.py",
+        "    if not newest or (lasting and not has_passed(",
+        "    if not newest or (False and not has_passed(",
         f"{RACES}::test_an_object_that_somebody_removes_is_missed_at_once",
     ),
     Mutant(

@@ -41,7 +41,7 @@ def test_a_group_and_a_file_are_each_run_by_one_worker(tmp_path: Path) -> None:
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
     ran = re.findall(r"\[(gw\d)\].* PASSED test_(.)\.py::(\w+)", done.stdout)

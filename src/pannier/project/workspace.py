@@ -78,7 +78,9 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
         put_bytes(store, digest.hex, snapshot.manifest().to_bytes())
     same_disk = os.stat(store.root).st_dev == os.stat(os.path.dirname(snapshot.absolute)).st_dev
     remember(project, snapshot, flushed=intake.flushed_all and same_disk)
-    note_present(project, snapshot, lasting_presence(store, snapshot.meta.nfiles or 0))
+    seen = lasting_presence(store, snapshot.meta.nfiles or 0)
+    if seen and store.has_all(source.digests for source in sources):
+        note_present(project, snapshot, seen)
 
 
 def _warn_of_links(project: Project, snapshot: Snapshot, progress: Progress) -> None:

@@ -8,7 +8,6 @@ staging folders, `quarantine/` what turned out to be damaged, `trash/` what gc t
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -18,22 +17,17 @@ from collections.abc import Collection, Iterable, Iterator
 
 from pannier.core.digest import MD5, is_object_name
 from pannier.core.errors import CorruptObject, MissingObject
-from pannier.core.hashes import blake2b
 from pannier.core.manifest import Manifest, parse_manifest
 from pannier.core.record import dataclass, field
 from pannier.disk import batches, fsio
-from pannier.disk.clock import has_passed
 from pannier.disk.hashing import hash_bytes
 from pannier.disk.mutex import CacheLock
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import STAT_BYTES
+from pannier.store import census
 from pannier.store.statcache import OBJECTS, FolderRow, StatCache, stat_rows
 
-_LIST_ABOVE = 1500
-"""Asking for one object costs one lstat, listing costs all names: up to here we ask."""
-
 _ROWS_AT_ONCE = 16
-_HEX_PREFIXES = [f"{number:02x}" for number in range(256)]
 _NEVER = bytes(STAT_BYTES)
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 _NEW_DIR_MODE, _SHARED_DIR_MODE, _STICKY = 0o777, 0o2775, 0o1000
@@ -78,46 +72,22 @@ class Store:
         return f"{self.root}/{name[:2]}"
 
     def has(self, name: str) -> bool:
-        return _is_file(self.path(name))
+        return census.is_file(self.path(name))
 
     def present(self, names: Collection[str]) -> set[str]:
-        """Those of names that exist here. By asking or by listing, whatever costs less.
-
-        What is no file (a link, a folder, a pipe: nobody's doing but a stranger's) is no object;
-        a listing does not tell, there it shows when the object is opened.
-        """
-        if len(names) <= _LIST_ABOVE:
-            root = self.root
-            return {name for name in names if _is_file(f"{root}/{name[:2]}/{name[2:]}")}
-        wanted = set(names)
-        found: set[str] = set()
-        for prefix in {name[:2] for name in names}:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                found.update([prefix + rest for rest in os.listdir(f"{self.root}/{prefix}")])
-        return {name for name in wanted if name in found}  # and no string of the listing lives on
+        """Those of names that exist here, as `census.present` finds them."""
+        return census.present(self.root, names)
 
     def missing(self, names: Collection[str]) -> set[str]:
         return set(names) - self.present(names)
 
-    def presence(self, *, lasting: bool = False, ticks: int = 1) -> bytes:
-        """A value that changes whenever an object appears or disappears.
+    def has_all(self, columns: Iterable[bytes | bytearray]) -> bool:
+        """True when everything is here, as `census.has_all` looks at it."""
+        return census.has_all(self.root, columns)
 
-        lasting: what changes from now on shows for certain; b"" when a folder changed so recently
-        that one more change might have the same time stamp. ticks: as `clock.has_passed` has them.
-        """
-        times = array("q")
-        newest = 0
-        for prefix in _HEX_PREFIXES:
-            try:
-                found = os.stat(f"{self.root}/{prefix}")
-            except OSError:
-                times.append(0)
-                continue
-            times.extend((found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
-            newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
-        if not newest or (lasting and not has_passed(f"{self.root}/tmp", newest, ticks=ticks)):
-            return b""
-        return blake2b(times.tobytes(), digest_size=16).digest()
+    def presence(self, *, lasting: bool = False, ticks: int = 1) -> bytes:
+        """A value that changes whenever an object appears or disappears: `census.presence`."""
+        return census.presence(self.root, lasting=lasting, ticks=ticks)
 
     def is_flushed(self, name: str) -> bool:
         """True when this process itself put the object and flushed it."""
@@ -185,14 +155,7 @@ class Store:
 
     def listing(self) -> Iterator[str]:
         """Names of all objects, in no order. Other files are left out."""
-        for prefix in _HEX_PREFIXES:
-            try:
-                rest = os.listdir(f"{self.root}/{prefix}")
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            for name in rest:
-                if len(name) == 30 or (len(name) == 34 and name.endswith(".dir")):
-                    yield prefix + name
+        return census.listing(self.root)
 
     # -- what is known to be good ----
 
@@ -367,13 +330,6 @@ class Store:
 def name_of_quarantined(file: str) -> str:
     """The object that `<name>.<random>` in a quarantine was."""
     return file.rpartition(".")[0]
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _by_prefix(names: list[str]) -> dict[str, array[int]]:
