@@ -21,7 +21,7 @@ from pathlib import Path
 from measure import GROUNDS, CommandFailed, Figures, choose_ground
 from rows import ROWS, SCENARIOS
 from scenarios import CONTESTANTS, DVC, Bench, Server, SshServer, version_of
-from table import page_with, tables
+from table import Section, page_with, tables
 
 HERE = Path(__file__).resolve().parent
 Results = dict[str, dict[str, list[Figures]]]
@@ -44,8 +44,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ground", choices=GROUNDS, help="default: the best that is allowed")
     parser.add_argument("--dvc", help="real DVC (default: PANNIER_ORACLE_DVC, or .venv-dvc)")
     parser.add_argument("--ours", help="our program (default: beside this Python)")
-    parser.add_argument("--json", type=Path, help="where the figures go (default: results.json)")
-    parser.add_argument("--no-write", action="store_true", help="leave README.md as it is")
+    parser.add_argument("--title", default="All rows", help="section whose figures these replace")
+    parser.add_argument("--note", default="", help="a sentence on what else was at work")
+    parser.add_argument(
+        "--json", type=Path, help="a file for the figures; results.json and README.md stay"
+    )
+    parser.add_argument("--take", type=Path, help="measure nothing: such a file's figures")
     return parser.parse_args()
 
 
@@ -157,6 +161,10 @@ def main() -> int:
     if args.list:
         print("\n".join(f"{row.id:18} {row.title}" for row in ROWS))
         return 0
+    if args.take:
+        taken = json.loads(args.take.read_text())
+        publish(taken | {"title": args.title, "note": args.note}, None)
+        return 0
     args.dvc = (
         args.dvc or os.environ.get("PANNIER_ORACLE_DVC") or str(HERE.parent / ".venv-dvc/bin/dvc")
     )
@@ -175,19 +183,31 @@ def main() -> int:
             results |= run_scenario(name, args, wanted, ground)
         except CommandFailed as error:
             print(f"{name}: {error}", file=sys.stderr)
-    about = machine(ground, args)
     figures = {
         row: {who: [one.as_dict() for one in runs] for who, runs in columns.items()}
         for row, columns in results.items()
     }
-    out = args.json or HERE / "results.json"
-    out.write_text(json.dumps({"machine": about, "rows": figures}, indent=1) + "\n")
-    text = tables(results, about)
-    print("\n" + text)
-    if not args.no_write:
-        page = HERE / "README.md"
-        page.write_text(page_with(page.read_text(), text))
+    about = machine(ground, args)
+    publish({"title": args.title, "note": args.note, "machine": about, "rows": figures}, args.json)
     return 0
+
+
+def publish(section: Section, apart: Path | None) -> None:
+    """Prints a section's tables; without a file of its own it goes into results.json and README.md,
+    in the place of the section of the same title."""
+    print("\n" + tables(section))
+    if apart is not None:
+        apart.write_text(json.dumps(section, indent=1) + "\n")
+        return
+    file, page = HERE / "results.json", HERE / "README.md"
+    sections = json.loads(file.read_text())
+    titles = [one["title"] for one in sections]
+    if section["title"] in titles:
+        sections[titles.index(section["title"])] = section
+    else:
+        sections.append(section)
+    file.write_text(json.dumps(sections, indent=1) + "\n")
+    page.write_text(page_with(page.read_text(), "\n\n".join(map(tables, sections))))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from typing import TypedDict
 
-from measure import Figures
 from rows import ROWS
 from scenarios import DVC, OURS, PLAIN, PLAIN_SYNC, SHIPPED
 
@@ -36,23 +35,37 @@ def ratio(
     return f"**{value:.2f}**{floor}" if missed else f"{value:.2f}{floor}"
 
 
+def told_runs(runs: object) -> str:
+    return "one run of each" if runs == 1 else f"medians of {runs} interleaved runs"
+
+
 def table(head: list[str], lines: list[list[str]]) -> str:
     rule = ["---"] + ["---:"] * (len(head) - 1)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *lines])
 
 
-def tables(results: dict[str, dict[str, list[Figures]]], about: dict[str, object]) -> str:
-    def median(row: str, who: str, what: Callable[[Figures], float]) -> float | None:
+class Section(TypedDict):
+    """Rows of the table that were measured together. rows: figures of each contestant's runs."""
+
+    title: str
+    note: str
+    machine: dict[str, object]
+    rows: dict[str, dict[str, list[dict[str, float]]]]
+
+
+def tables(section: Section) -> str:
+    results, about = section["rows"], section["machine"]
+
+    def median(row: str, who: str, what: str) -> float | None:
         runs = results.get(row, {}).get(who)
-        return statistics.median(map(what, runs)) if runs else None
+        return statistics.median(figures[what] for figures in runs) if runs else None
 
     wall, cpu, memory = [], [], []
     for row in ROWS:
         if row.id not in results:
             continue
         ours, shipped, dvc, plain, synced = (
-            median(row.id, who, lambda f: f.wall_s)
-            for who in (OURS, SHIPPED, DVC, PLAIN, PLAIN_SYNC)
+            median(row.id, who, "wall_s") for who in (OURS, SHIPPED, DVC, PLAIN, PLAIN_SYNC)
         )
         wall.append(
             [
@@ -64,12 +77,12 @@ def tables(results: dict[str, dict[str, list[Figures]]], about: dict[str, object
                 ratio(shipped, synced, most=row.plain),
             ]
         )
-        used = [median(row.id, who, lambda f: f.cpu_s) for who in (DVC, OURS, SHIPPED, PLAIN)]
+        used = [median(row.id, who, "cpu_s") for who in (DVC, OURS, SHIPPED, PLAIN)]
         cpu.append([row.title, *map(number, used), ratio(used[0], used[1])])
         peaks = [
-            median(row.id, who, what)
+            peak / 2**20 if (peak := median(row.id, who, what)) else None
             for who in (DVC, SHIPPED)
-            for what in (lambda f: f.largest_bytes / 2**20, lambda f: f.tree_bytes / 2**20)
+            for what in ("largest_bytes", "tree_bytes")
         ]
         memory.append(
             [
@@ -80,10 +93,12 @@ def tables(results: dict[str, dict[str, list[Figures]]], about: dict[str, object
             ]
         )
     parts = [
+        f"### {section['title']}",
+        *([section["note"]] if section["note"] else []),
         f"{about['date']}, {about['cores']} cores, {int(str(about['memory_bytes'])) >> 30} GiB, "
         f"Linux {about['kernel']}, Python {about['python']}, ground: {about['ground']}, "
         f"S3: {about.get('s3', 'swift')}; "
-        f"medians of {about['runs']} interleaved runs, warm page cache, scale {about['scale']}; "
+        f"{told_runs(about['runs'])}, warm page cache, scale {about['scale']}; "
         f"DVC {about['dvc']}, Pannier {about['ours']}. In brackets the floor; **bold** misses it.",
         "Seconds:",
         table(
