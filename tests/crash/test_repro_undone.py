@@ -81,6 +81,56 @@ def test_a_repro_that_was_killed_anywhere_can_be_undone(
     assert [] == verdict.found
 
 
+def killed_half_way(trial: Trial) -> bool:
+    """Kills the command; False when it left nothing to undo."""
+    trial.at(f"kill@{trial.points // 2}")
+    until(lambda: not witnesses(trial.world.repo))
+    listed = trial.world.dvc("op", "log", "--json").json
+    return bool(listed) and listed[0]["ended"] == "interrupted"
+
+
+def undone_twice(trial: Trial, number: int) -> list[str]:
+    """What was wrong after an undo that was killed and a second one."""
+    assert killed_half_way(trial)
+    trial.world.run("undo", fault=f"kill@{number}")
+    newest = trial.world.dvc("op", "log", "--json").json[0]
+    done = None
+    if newest["command"] == ["repro"] or newest["ended"] == "interrupted":
+        done = trial.world.run("undo")
+    found = [] if done is None or done.rc == 0 else [str(done)]
+    now, before = contents(picture(trial.world)), contents(trial.before)
+    return found + [p for p in now.keys() | before.keys() if now.get(p) != before.get(p)]
+
+
+def undone_anyhow(trial: Trial, base: Path, count: int | None) -> list[str]:
+    """What was wrong after kills of an undo at so many of its changes; at all of them when None."""
+    verdict = Verdict()
+    is_begun = killed_half_way(trial)
+    assert is_begun or count is None
+    if is_begun:
+        log = base / "undo-log"
+        trial.world.run("undo", log=str(log))
+        undo = [line.split("\t") for line in log.read_text("utf-8", "replace").splitlines()]
+        for number in range(1, len(undo) + 1) if count is None else sample(undo, count, 1):
+            verdict.add(f"undo, change {number}: {undo[number - 1]}", undone_twice(trial, number))
+    return verdict.found
+
+
+def test_an_undo_of_a_killed_repro_that_is_killed_too_goes_on(base: Path, runs: Runs) -> None:
+    trial = prepare(SCENES["repro, all new"], base, runs, "copy")
+
+    assert [] == undone_anyhow(trial, base, 5)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scene", REPROS)
+def test_an_undo_of_a_killed_repro_that_is_killed_anywhere_goes_on(
+    scene: str, kind: str, base: Path, runs: Runs
+) -> None:
+    assert [] == undone_anyhow(prepare(SCENES[scene], base, runs, kind), base, None)
+
+
 class Killed:
     """A project whose `repro` was killed while the command of its second stage runs."""
 

@@ -91,7 +91,7 @@ def undo(project: Project, options: UndoOptions, progress: Progress) -> UndoRepo
         )
     if not options.dry:
         sweep(project)
-    work = _look(project, journal, entry, options, progress, goes_on=again is not None)
+    work = _look(project, journal, entry, options, progress, again)
     if work.changed or work.missing or work.unsure:
         shown = [relative(path, options.cwd) for path in work.changed]
         lost = [(relative(path, options.cwd), name) for path, name in work.missing]
@@ -155,8 +155,7 @@ def _look(
     entry: Entry,
     options: UndoOptions,
     progress: Progress,
-    *,
-    goes_on: bool,
+    again: Entry | None,
 ) -> _Work:
     work = _Work()
     outputs: dict[str, list[OutputChange]] = {}
@@ -181,7 +180,7 @@ def _look(
                 f"cannot undo {named(entry)}: it holds a change of the kind '{change.kind}',"
                 " which this version does not know"
             )
-    left = unfinished(project, journal.folder, entry, progress, goes_on=goes_on)
+    left = unfinished(project, journal.folder, entry, progress, again)
     begun = {one.path: one for one in left}
     for path, one in begun.items():
         outputs.setdefault(path, []).append(one.left or OutputChange(path, MD5, None, None, ()))

@@ -71,10 +71,10 @@ class Unfinished:
 
 
 def unfinished(
-    project: Project, folder: str, entry: Entry, progress: Progress, *, goes_on: bool
+    project: Project, folder: str, entry: Entry, progress: Progress, again: Entry | None
 ) -> list[Unfinished]:
-    """What a killed run was making. folder: of the log. goes_on: an undo of it has taken away some
-    of that already."""
+    """What a killed run was making. folder: of the log. again: an undo of it that was killed, and
+    has kept or taken away some of that already."""
     found = []
     for path, making in _open(entry).items():
         if has_link_parent(project.root, path) is not None:
@@ -82,9 +82,21 @@ def unfinished(
         left = None
         ended = ended_ns(f"{folder}/{entry.number}.ended", making.mark)
         if ended is not None:
+            goes_on = again is not None
             files = _changed_until(project, path, *ended, progress, goes_on=goes_on)
-            left = OutputChange(path, MD5, None, None, (), left=files)
+            known = {row[0]: row for row in files} | _kept(path, again)
+            left = OutputChange(path, MD5, None, None, (), left=tuple(known.values()))
         found.append(Unfinished(path, left))
+    return found
+
+
+def _kept(path: str, again: Entry | None) -> dict[str, Stats]:
+    """Files that an undo kept as the run's, as they were: one more name moves the ctime."""
+    found: dict[str, Stats] = {}
+    for change in again.changes if again is not None else ():
+        if isinstance(change, OutputChange) and change.path == path:
+            for row in change.stats:
+                found.setdefault(row[0], row)
     return found
 
 
