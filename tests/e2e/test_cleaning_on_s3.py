@@ -155,7 +155,7 @@ def test_remote_verify_asks_a_server_that_is_gone_for_nothing_more(
     pushed: Pushed, fault_proxy: Callable[[str], FaultProxy], tenths: int
 ) -> None:
     project, bucket, _, _ = pushed
-    for number in range(200):
+    for number in range(80):
         project.write(f"many/{number}", str(number))
     project.dvc("add", "-q", "many")
     project.dvc("push", "-q")
