@@ -31,7 +31,7 @@ from pannier.core.errors import (
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry, Transport
-from pannier.store.transports import s3_parts
+from pannier.store.transports import big_uploads
 from pannier.store.transports.s3 import S3Transport
 from pannier.store.transports.s3_config import read_options, resolve
 from pannier.store.transports.s3_errors import Place
@@ -450,7 +450,7 @@ def test_what_a_killed_push_left_is_given_up_when_it_is_old(bucket: Bucket, loca
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_parts, "PART", 5 * MIB)  # the least that servers take
+    monkeypatch.setattr(big_uploads, "PART", 5 * MIB)  # the least that servers take
 
 
 def begun_upload(bucket: Bucket, proxy: FaultProxy, local: Path, data: bytes) -> Transport:

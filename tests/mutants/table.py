@@ -582,9 +582,9 @@ MUTANTS = (
     ),
     Mutant(
         "D2: parts of an upload are proven",
-        "store/transports/s3_parts.py",
-        "if noted and noted == {hashlib.sha256(data).hexdigest()}:",
-        "if etag:",
+        "store/transports/big_uploads.py",
+        "if not noted or noted != {hashlib.sha256(data).hexdigest()}:",
+        "if not etag:",
         f"{S3} -k proven_to_be_right",
     ),
     Mutant(
@@ -625,7 +625,7 @@ MUTANTS = (
     Mutant(
         "D2: a block at Azure is named by its digest",
         "store/transports/azure_blocks.py",
-        '        name = md5.encode().rjust(length, b"0")\n',
+        '        name = md5.hex().encode().rjust(length, b"0")\n',
         "        pass\n",
         "tests/contract/test_azure.py -k named_by_their_digests",
     ),

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import threading
 from datetime import timedelta
 from urllib.parse import quote
 
 from pannier.core.errors import ConfigError
 from pannier.store.remote_config import RemoteConfig
-from pannier.store.transport import Moved, OnBytes
-from pannier.store.transports.azure_blocks import BlocksUpload, CannotContinue
+from pannier.store.transports.azure_blocks import BlocksUpload
 from pannier.store.transports.azure_config import read_azure_options, resolve_azure
+from pannier.store.transports.big_uploads import BigFile, CannotContinue, Sent
 from pannier.store.transports.object_cloud import Cloud, CloudTransport, connect_cloud
 from pannier.store.transports.object_errors import Words
 from pannier.store.transports.object_store import checksum_of
 from pannier.store.transports.s3_errors import Place
 from pannier.store.transports.web_client import WebClient
 from pannier.store.transports.web_options import WebOptions
-
-_WORTH_CONTINUING = 24 << 20
-"""Bytes; what is smaller is sent again after a kill."""
 
 _SIGNED_FOR = timedelta(hours=24)
 _MISSING = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
@@ -49,23 +45,8 @@ class AzureTransport(CloudTransport):
         found = checksum_of(etag)
         return None if found is None else ("etag", f'"{found[1]}"')
 
-    def _upload_parts(
-        self,
-        fd: int,
-        path: str,
-        full: str,
-        expected: str,
-        stop: threading.Event,
-        on_bytes: OnBytes,
-    ) -> Moved:
-        if os.fstat(fd).st_size >= _WORTH_CONTINUING:
-            try:
-                blocks = self._blocks(full)
-                md5, size, told = blocks.send(fd, path, expected, stop, on_bytes)
-                return md5, size, self._facts(size, told)
-            except CannotContinue:
-                os.lseek(fd, 0, os.SEEK_SET)
-        return super()._upload_parts(fd, path, full, expected, stop, on_bytes)
+    def _continued(self, file: BigFile) -> Sent:
+        return self._blocks(file.full).send(file)
 
     def _blocks(self, full: str) -> BlocksUpload:
         """Raises CannotContinue where URLs cannot be signed, or nobody is there to send to them."""

@@ -11,29 +11,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import threading
-from collections.abc import Iterator
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from pannier.core.errors import CorruptObject, FileChanged, NotThere, TransportError
+from pannier.core.errors import NotThere, TransportError
 from pannier.core.typed import Any
-from pannier.store.transport import OnBytes
-from pannier.store.transports.s3_parts import parts_of
-from pannier.store.transports.threads import Stopped, Team
+from pannier.store.transports.big_uploads import (
+    PART,
+    PARTS_MAX,
+    BigFile,
+    CannotContinue,
+    Sent,
+    send_parts,
+)
 from pannier.store.transports.web_client import WebClient
 
-BLOCK = 8 << 20
-BLOCKS_MAX = 9_000  # the protocol's limit is 50,000
-_AT_ONCE = 4
 _ID_LENGTH = 48
 _HEX, _NUMBER = 32, 2
-"""Lengths of an MD5, and of a number below BLOCKS_MAX."""
-
-
-class CannotContinue(Exception):
-    """The server does not let blocks be listed or sent in this way."""
+"""Lengths of an MD5, and of a number below PARTS_MAX."""
 
 
 class BlocksUpload:
@@ -43,55 +39,48 @@ class BlocksUpload:
         self._web, self._key = web, key
         self._write, self._read = _begun(write_url), _begun(read_url)
 
-    def send(
-        self, fd: int, path: str, expected: str, stop: threading.Event, on_bytes: OnBytes
-    ) -> tuple[str, int, dict[str, Any]]:
-        """Returns (md5 hex, size, ETag and version as obstore tells them).
-
-        Raises CannotContinue, CorruptObject, FileChanged, Stopped, TransportError. What was sent
-        stays, for a week."""
-        size = os.fstat(fd).st_size
-        there = self._listed()
+    def send(self, file: BigFile) -> Sent:
+        """Raises CannotContinue, CorruptObject, FileChanged, Stopped, TransportError. What was
+        sent stays, for a week."""
+        listed = self._listed()
+        there = listed or {}
         length = _length_of(next(iter(there))) if there else _ID_LENGTH
         if length < _NUMBER:
             raise CannotContinue
         if length < _HEX:
             there = {}  # no room for a digest: these ids say nothing of the bytes
-        hasher = hashlib.md5(usedforsecurity=False)
-        order: list[str] = []
-        total = 0
+        ids: dict[int, str] = {}
+        sent: set[str] = set()
+        lock = threading.Lock()
 
-        def missing() -> Iterator[tuple[str, bytes]]:
-            nonlocal total
-            for data in parts_of(fd, path, max(BLOCK, -(-size // BLOCKS_MAX))):
-                if stop.is_set():
-                    raise Stopped
-                hasher.update(data)
-                total += len(data)
-                ident = _id_of(data, len(order), length)
-                order.append(ident)
-                if there.get(ident) != len(data):
-                    there[ident] = len(data)
-                    yield ident, data
+        def is_there(number: int, data: bytes) -> bool:
+            if not there:
+                return False
+            ids[number] = _id_of(_md5(data), number, length)
+            return there.get(ids[number]) == len(data)
 
-        def send_one(block: tuple[str, bytes]) -> None:
-            self._put_block(*block)
-            on_bytes(len(block[1]))
+        def send_one(number: int, data: bytes) -> None:
+            md5 = _md5(data)
+            ids[number] = ident = _id_of(md5, number, length)
+            with lock:
+                if ident in sent:
+                    return  # the same bytes are under way
+                sent.add(ident)
+            try:
+                self._put_block(ident, md5, data)
+            except TransportError as error:
+                if listed is None and not error.temporary:
+                    raise CannotContinue from None
+                raise
 
-        team: Team[tuple[str, bytes], None] = Team(send_one, _AT_ONCE)
-        for _ in team.map(missing()):
-            pass
-        md5 = hasher.hexdigest()
-        if total != size:
-            raise FileChanged(path)
-        if expected and md5 != expected:
-            raise CorruptObject(expected, found=md5, where=f"'{path}'")
-        answer = self._commit(order)
+        md5 = send_parts(file, file.part_size(PART, PARTS_MAX), is_there, send_one)
+        answer = self._commit([ident for _, ident in sorted(ids.items())])
         told = {"e_tag": answer.get("etag"), "version": answer.get("x-ms-version-id")}
-        return md5, size, told
+        return md5, file.size, told
 
-    def _listed(self) -> dict[str, int]:
-        """Id -> size of the blocks that wait there."""
+    def _listed(self) -> dict[str, int] | None:
+        """Id -> size of the blocks that wait there. None where that is not told: there may be some
+        all the same, so nobody should come with ids of another length."""
         url = f"{self._read}comp=blocklist&blocklisttype=uncommitted"
         try:
             data = self._web.call("GET", url, self._key)
@@ -102,21 +91,21 @@ class BlocksUpload:
         except TransportError as error:
             if error.temporary:
                 raise
-            raise CannotContinue from None
+            return None
         except (ElementTree.ParseError, ValueError):
-            raise CannotContinue from None
+            return None
 
-    def _put_block(self, ident: str, data: bytes) -> None:
+    def _put_block(self, ident: str, md5: bytes, data: bytes) -> None:
         url = f"{self._write}comp=block&blockid={quote(ident, safe='')}"
-        self._put(url, data)
+        self._put(url, md5, data)
 
     def _commit(self, order: list[str]) -> Any:
         rows = "".join(f"<Latest>{ident}</Latest>" for ident in order)
         text = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{rows}</BlockList>'
-        return self._put(f"{self._write}comp=blocklist", text.encode())
+        body = text.encode()
+        return self._put(f"{self._write}comp=blocklist", _md5(body), body)
 
-    def _put(self, url: str, data: bytes) -> Any:
-        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+    def _put(self, url: str, md5: bytes, data: bytes) -> Any:
         headers = {"Content-MD5": base64.b64encode(md5).decode()}
         with self._web.ask(
             "PUT", url, self._key, good=(201,), headers=headers, body=data
@@ -124,11 +113,14 @@ class BlocksUpload:
             return answer.headers
 
 
-def _id_of(data: bytes, number: int, length: int) -> str:
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def _id_of(md5: bytes, number: int, length: int) -> str:
     name = number.to_bytes(length, "big")
     if length >= _HEX:
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        name = md5.encode().rjust(length, b"0")
+        name = md5.hex().encode().rjust(length, b"0")
     return base64.b64encode(name).decode()
 
 

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from pannier.core.errors import ConfigError, TransportError, Unreachable
 from pannier.core.record import dataclass
 from pannier.core.typed import Any
-from pannier.store.notes import open_note
 from pannier.store.remote_config import RemoteConfig
-from pannier.store.transport import Moved, OnBytes
-from pannier.store.transports.gs_parts import CannotContinue, GsParts, give_up_stale, keeps_versions
+from pannier.store.transports.big_uploads import CannotContinue
+from pannier.store.transports.gs_parts import GsParts, give_up_stale, keeps_versions
 from pannier.store.transports.gs_tokens import client_for
 from pannier.store.transports.object_cloud import Cloud, CloudTransport, connect_cloud
 from pannier.store.transports.object_errors import Words
 from pannier.store.transports.options import protected_path
 from pannier.store.transports.s3_errors import Place
-from pannier.store.transports.s3_parts import PartsUpload
 from pannier.store.transports.web_client import WebClient
 from pannier.store.transports.web_options import WebOptions
-
-_WORTH_A_NOTE = 24 << 20
-"""Bytes; what is smaller is sent again after a kill."""
 
 _GOOGLE = "https://storage.googleapis.com"
 _TIMEOUT_S = 60
@@ -120,8 +113,6 @@ class GsTransport(CloudTransport):
         super().__init__(config.url, self._options.bucket, self._options.prefix)
         self.scratch = config.scratch
         self._web: WebClient | None = None
-        self._swept = False
-        self.stale_after = timedelta(days=1)
         self.words = Words(
             frozenset({"NoSuchBucket"}),
             _OVERLOAD,
@@ -152,36 +143,6 @@ class GsTransport(CloudTransport):
 
     # -- big uploads ----
 
-    def _upload_parts(
-        self,
-        fd: int,
-        path: str,
-        full: str,
-        expected: str,
-        stop: threading.Event,
-        on_bytes: OnBytes,
-    ) -> Moved:
-        if os.fstat(fd).st_size >= _WORTH_A_NOTE:
-            self._before_parts()
-            note = open_note(self.scratch, f"{self._open().place.server} {self.url}", full)
-            if note is not None:
-                with note:
-                    try:
-                        upload = PartsUpload(self._parts_of(full), note)
-                        md5, size, told = upload.send(fd, path, expected, stop, on_bytes)
-                        return md5, size, self._arrived(full, self._facts(size, told))
-                    except CannotContinue:
-                        note.drop()
-        return super()._upload_parts(fd, path, full, expected, stop, on_bytes)
-
-    def _before_parts(self) -> None:
-        """As for S3: gives up once what a killed push left a day ago or more."""
-        with self._lock:
-            swept, self._swept = self._swept, True
-        if not swept:
-            with contextlib.suppress(Exception):
-                self.give_up_uploads()
-
     def give_up_uploads(self) -> int:
         """See Abandoning."""
         try:
@@ -191,7 +152,7 @@ class GsTransport(CloudTransport):
         before = datetime.now(UTC) - self.stale_after
         return give_up_stale(web, self._bucket_url(), self._prefix, before)
 
-    def _parts_of(self, full: str) -> GsParts:
+    def _parted(self, full: str) -> GsParts:
         """Raises CannotContinue where only obstore can say who asks."""
         try:
             web = self._asker()

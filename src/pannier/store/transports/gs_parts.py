@@ -17,13 +17,10 @@ from xml.sax.saxutils import escape
 
 from pannier.core.errors import NotThere, TransportError
 from pannier.core.typed import Any
+from pannier.store.transports.big_uploads import CannotContinue
 from pannier.store.transports.web_client import WebClient
 
 _DONE = (200, 204)
-
-
-class CannotContinue(Exception):
-    """The server does not let objects come in parts in this way."""
 
 
 class GsParts:
@@ -46,7 +43,7 @@ class GsParts:
             raise CannotContinue
         return upload
 
-    def listed(self, upload: str) -> dict[int, tuple[str, int]] | None:
+    def listed(self, upload: str) -> dict[int, tuple[str, int]]:
         found: dict[int, tuple[str, int]] = {}
         after = ""
         try:
@@ -62,10 +59,6 @@ class GsParts:
                     return found
         except ValueError:
             raise self._odd() from None
-        except TransportError as error:
-            if error.temporary:
-                raise
-            return None
 
     def put(self, upload: str, number: int, data: bytes) -> str:
         md5 = hashlib.md5(data, usedforsecurity=False).digest()

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from pannier import __version__
 from pannier.core.errors import ConfigError
-from pannier.core.typed import Any
+from pannier.core.typed import Any, Protocol
+from pannier.store.transports.s3_errors import Place
 
 _FOREVER = timedelta(days=7)
 RETRIES = {
@@ -22,6 +23,20 @@ RETRIES = {
 SLOW_UPLOAD_S = 1800
 """obstore's read timeout runs while it sends. What object_store.py lets be under way at a time,
 some 200 MB, takes so long on a line of 1 MBit/s; a line that is dead TCP itself gives up sooner."""
+
+
+class Client(Protocol):
+    """obstore: the module. store: for what is answered soon; slow: for big bodies out. place:
+    where requests go."""
+
+    @property
+    def obstore(self) -> Any: ...
+    @property
+    def store(self) -> Any: ...
+    @property
+    def slow(self) -> Any: ...
+    @property
+    def place(self) -> Place: ...
 
 
 def library(extra: str, name: str) -> tuple[Any, Any]:

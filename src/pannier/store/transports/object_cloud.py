@@ -26,7 +26,7 @@ _TRIAL = ".pannier-versions"
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """See object_store.Client."""
+    """See object_client.Client."""
 
     obstore: Any
     store: Any
@@ -72,8 +72,6 @@ class CloudTransport(ObjectTransport):
     """See Transport."""
 
     words: Words
-    scratch = ""
-    """As of RemoteConfig."""
 
     def keeps_versions(self) -> bool:
         """See Versioning. Buckets are not asked, for who may write into one may seldom read its

@@ -10,6 +10,7 @@ from pannier.store.transports.s3_errors import (
     Place,
     answer_in,
     busy,
+    is_busy,
     on_the_way,
     refused,
 )
@@ -56,7 +57,7 @@ def explain_cloud(error: BaseException, place: Place, key: str, words: Words) ->
         return AccessDenied(
             f"no access to {what}" + (f" ({code})" if code else ""), hint=words.keys
         )
-    if code in words.overload or status in (408, 429) or status >= 500:
+    if code in words.overload or is_busy(status):
         return busy(status, code, place)
     return refused(status, code, message.partition("\n")[0], place, key)
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TypeVar
 
 from pannier.core.errors import (
@@ -19,37 +20,39 @@ from pannier.core.errors import (
     PannierError,
     TransportError,
 )
-from pannier.core.typed import Any, Protocol
+from pannier.core.typed import Any
 from pannier.store.transport import Entry, Facts, Moved, OnBytes, split_version
+from pannier.store.transports.big_uploads import (
+    PART,
+    WORTH_CONTINUING,
+    BigFile,
+    CannotContinue,
+    Parted,
+    PartsUpload,
+    Sent,
+    noted,
+)
 from pannier.store.transports.bulk import Bulk
-from pannier.store.transports.s3_bodies import Parts, Sink, md5_checked, open_source, read_whole
+from pannier.store.transports.object_bodies import (
+    BLOCK,
+    big_blocks,
+    ranges,
+    send_in_parts,
+)
+from pannier.store.transports.object_client import Client
+from pannier.store.transports.s3_bodies import Sink, md5_checked, open_source, read_whole
 from pannier.store.transports.s3_listing import OddListing, listed
-from pannier.store.transports.threads import Team, interruptibly
+from pannier.store.transports.threads import interruptibly
 
 R = TypeVar("R")
 
-_BLOCK = 1 << 20
-_PART = 8 << 20
-_PARTS_MAX = 9_000  # the protocol's limit is 10,000
-_PARTS_AT_ONCE = 6
 _BIG_AT_ONCE = 3
-"""Files of several parts under way at a time: with the parts above, some 200 MB of memory."""
+"""Files of several parts under way at a time: with their parts, some 200 MB of memory."""
 
 _WHOLE_AT_ONCE = 8
 """Uploads of more than a block but not more than a part lie in memory: so many at a time."""
 
 _RANGED_ABOVE = 64 << 20
-
-
-class Client(Protocol):
-    """obstore: the module. store: for what is answered soon; slow: for big bodies out."""
-
-    @property
-    def obstore(self) -> Any: ...
-    @property
-    def store(self) -> Any: ...
-    @property
-    def slow(self) -> Any: ...
 
 
 def checksum_of(etag: str | None) -> tuple[str, str] | None:
@@ -65,6 +68,9 @@ class ObjectTransport(Bulk):
     bucket_missing = "NoSuchBucket"
     """The code in an answer that says so; a HEAD's answer has none."""
 
+    scratch = ""
+    """As of RemoteConfig."""
+
     def __init__(self, url: str, bucket: str, prefix: str) -> None:
         self.url = url
         self._bucket, self._prefix = bucket, prefix
@@ -73,6 +79,8 @@ class ObjectTransport(Bulk):
         self._client: Client | None = None
         self._big = threading.BoundedSemaphore(_BIG_AT_ONCE)
         self._whole = threading.BoundedSemaphore(_WHOLE_AT_ONCE)
+        self._swept = False
+        self.stale_after = timedelta(days=1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -89,9 +97,6 @@ class ObjectTransport(Bulk):
 
     def _check_key(self, full: str) -> None:
         """Raises for a key that obstore would change or refuse."""
-
-    def _before_parts(self) -> None:
-        """Called before a big upload."""
 
     # -- one key ----
 
@@ -270,7 +275,7 @@ class ObjectTransport(Bulk):
     def _put(self, full: str, data: bytes) -> Any:
         """Returns the ETag and the version, as obstore tells them."""
         at = self._open()
-        store = at.slow if len(data) > _BLOCK else at.store
+        store = at.slow if len(data) > BLOCK else at.store
         return at.obstore.put(store, full, data, use_multipart=False)
 
     def _upload(
@@ -281,10 +286,11 @@ class ObjectTransport(Bulk):
         fd = open_source(path)
         try:
             size = os.fstat(fd).st_size
-            if size > _PART:
+            if size > PART:
+                file = BigFile(fd, path, full, size, expected, stop, on_bytes)
                 with self._big:
-                    return self._upload_parts(fd, path, full, expected, stop, on_bytes)
-            with self._whole if size > _BLOCK else contextlib.nullcontext():
+                    return self._upload_big(file)
+            with self._whole if size > BLOCK else contextlib.nullcontext():
                 data = read_whole(fd, size, path)
                 md5 = md5_checked(data, expected, path)
                 told = self._put(full, data)
@@ -293,29 +299,36 @@ class ObjectTransport(Bulk):
         finally:
             os.close(fd)
 
-    def _upload_parts(
-        self,
-        fd: int,
-        path: str,
-        full: str,
-        expected: str,
-        stop: threading.Event,
-        on_bytes: OnBytes,
-    ) -> Moved:
-        """Sends a big file in parts at the same time. What raises here aborts it on the server."""
-        at = self._open()
-        self._before_parts()
-        part_size = max(_PART, -(-os.fstat(fd).st_size // _PARTS_MAX))
-        parts = Parts(fd, path, part_size, expected, stop, on_bytes)
-        told = at.obstore.put(
-            at.slow,
-            full,
-            parts,
-            use_multipart=True,
-            chunk_size=part_size,
-            max_concurrency=_PARTS_AT_ONCE,
-        )
-        return parts.md5, parts.size, self._arrived(full, self._facts(parts.size, told))
+    def _upload_big(self, file: BigFile) -> Moved:
+        self._sweep()
+        sent = None
+        if file.size >= WORTH_CONTINUING:
+            with contextlib.suppress(CannotContinue):
+                sent = self._continued(file)
+        md5, size, told = sent or send_in_parts(self._open(), file)
+        return md5, size, self._arrived(file.full, self._facts(size, told))
+
+    def _sweep(self) -> None:
+        """Before the first big upload: gives up those that a killed push left a day ago or more.
+
+        Not every server can list them, and not every key may: then they stay.
+        """
+        give_up = getattr(self, "give_up_uploads", None)
+        with self._lock:
+            swept, self._swept = self._swept, True
+        if give_up is not None and not swept:
+            with contextlib.suppress(Exception):
+                give_up()
+
+    def _continued(self, file: BigFile) -> Sent:
+        """Sends a file that a later run can go on with, or an earlier one began. Raises
+        CannotContinue."""
+        with noted(self.scratch, f"{self._open().place.server} {self.url}", file.full) as note:
+            return PartsUpload(self._parted(file.full), note).send(file)
+
+    def _parted(self, full: str) -> Parted:
+        """Raises CannotContinue."""
+        raise CannotContinue
 
     def _arrived(self, full: str, facts: Facts) -> Facts:
         """Raises TransportError for another size. Not every server says with the last part which
@@ -338,16 +351,16 @@ class ObjectTransport(Bulk):
         at = self._open()
         answer = at.obstore.get(at.store, full, options=options)
         size = int(answer.meta["size"])
-        if size <= _BLOCK:
+        if size <= BLOCK:
             sink.add(answer.bytes())
         elif size <= _RANGED_ABOVE:
-            for block in answer.stream(min_chunk_size=_BLOCK):
+            for block in answer.stream(min_chunk_size=BLOCK):
                 sink.add(block)
         else:
             etag = answer.meta["e_tag"]
             del answer
             with self._big:
-                for block in self._big_blocks(full, size, etag, options):
+                for block in big_blocks(at, full, size, etag, options):
                     sink.add(block)
         return sink.finish(size, expected, where)
 
@@ -360,40 +373,10 @@ class ObjectTransport(Bulk):
             return None
         try:
             with self._big:
-                for block in self._ranges(full, size, meta["e_tag"], options, sink.size):
+                for block in ranges(at, full, size, meta["e_tag"], options, sink.size):
                     sink.add(block)
         except Exception as error:
             if "NotPartial" not in str(error):
                 raise
             return None
         return size
-
-    def _big_blocks(
-        self, full: str, size: int, etag: str | None, options: dict[str, Any]
-    ) -> Iterator[Any]:
-        try:
-            yield from self._ranges(full, size, etag, options, 0)
-            return
-        except Exception as error:
-            # Not every server keeps to ranges, nor does Google's when it unpacks what it holds.
-            if "NotPartial" not in str(error):
-                raise
-        at = self._open()
-        yield from at.obstore.get(at.store, full, options=options).stream(min_chunk_size=_BLOCK)
-
-    def _ranges(
-        self, full: str, size: int, etag: str | None, options: dict[str, Any], begin: int
-    ) -> Iterator[Any]:
-        """A big object's bytes from begin on, in order, several requests at a time."""
-        at = self._open()
-
-        def get(start: int) -> Any:
-            part = (start, min(start + _PART, size))
-            answer = at.obstore.get(at.store, full, options={**options, "range": part})
-            if answer.meta["size"] != size or answer.meta["e_tag"] != etag:
-                error = TransportError(f"'{full}' changed while it was read")
-                error.temporary = True
-                raise error
-            return answer.bytes()
-
-        return Team(get, _PARTS_AT_ONCE).map_in_order(range(begin, size, _PART))

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pannier.core.errors import NotThere, PannierError, TransportError, Unreachable
 from pannier.core.typed import Any
-from pannier.store.notes import Note, open_note
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.transport import Entry, Facts, Moved, OnBytes, Version, split_version
 from pannier.store.transports.object_store import ObjectTransport, checksum_of
@@ -26,13 +24,10 @@ from pannier.store.transports.s3_credentials import explain_answer, make_client
 from pannier.store.transports.s3_errors import explain, not_s3
 from pannier.store.transports.s3_listing import OddListing
 from pannier.store.transports.s3_odd_keys import OddKeys, is_odd
-from pannier.store.transports.s3_parts import PartsUpload, S3Parts
+from pannier.store.transports.s3_parts import S3Parts
 from pannier.store.transports.threads import interruptibly
 
 R = TypeVar("R")
-
-_WORTH_A_NOTE = 24 << 20
-"""Bytes; what is smaller is sent again after a kill."""
 
 
 def _facts(size: int, answer: dict[str, Any]) -> Facts:
@@ -46,10 +41,8 @@ class S3Transport(ObjectTransport):
     def __init__(self, config: RemoteConfig) -> None:
         self._options = read_options(config)
         super().__init__(config.url, self._options.bucket, self._options.prefix)
-        self._scratch = config.scratch
+        self.scratch = config.scratch
         self._odd: OddKeys | None = None
-        self._swept = False
-        self.stale_after = timedelta(days=1)
 
     # -- keys that obstore takes, and those that it does not ----
 
@@ -127,41 +120,14 @@ class S3Transport(ObjectTransport):
             return md5, size, _facts(size, answer)
         return super()._upload(path, key, expected, stop, on_bytes)
 
-    def _upload_parts(
-        self,
-        fd: int,
-        path: str,
-        full: str,
-        expected: str,
-        stop: threading.Event,
-        on_bytes: OnBytes,
-    ) -> Moved:
-        if os.fstat(fd).st_size >= _WORTH_A_NOTE:
-            self._before_parts()
-            note = open_note(self._scratch, f"{self._open().place.server} {self.url}", full)
-            if note is not None:
-                with note:
-                    return self._upload_noted(note, fd, path, full, expected, stop, on_bytes)
-        return super()._upload_parts(fd, path, full, expected, stop, on_bytes)
-
-    def _upload_noted(
-        self,
-        note: Note,
-        fd: int,
-        path: str,
-        full: str,
-        expected: str,
-        stop: threading.Event,
-        on_bytes: OnBytes,
-    ) -> Moved:
-        at = {"Bucket": self._bucket, "Key": full}
-
-        def send(odd: OddKeys) -> tuple[str, int, dict[str, Any]]:
-            upload = PartsUpload(S3Parts(odd.client, at, odd.extra, odd.customer), note)
-            return upload.send(fd, path, expected, stop, on_bytes)
-
-        md5, size, answer = self._call_odd(full[len(self._prefix) :], send)
-        return md5, size, self._arrived(full, _facts(size, answer))
+    def _parted(self, full: str) -> S3Parts:
+        place, key = self._open().place, full[len(self._prefix) :]
+        return S3Parts(
+            self._call_odd(key, lambda odd: odd),
+            self._bucket,
+            full,
+            lambda error: explain_answer(error, place, key),
+        )
 
     def _download(self, key: str, sink: Sink, expected: str) -> tuple[str, int]:
         bare, version = split_version(key)
@@ -228,21 +194,6 @@ class S3Transport(ObjectTransport):
 
     def _no_server(self) -> PannierError:
         return not_s3(self._open().place)
-
-    def _before_parts(self) -> None:
-        self._abort_stale()
-
-    def _abort_stale(self) -> None:
-        """Before the first big upload: gives up those that a killed push left a day ago or more.
-
-        Not every server can list them, and not every key may: then they stay.
-        """
-        with self._lock:
-            if self._swept:
-                return
-            self._swept = True
-        with contextlib.suppress(Exception):
-            self._odd_keys().abort_stale(self._prefix, datetime.now(UTC) - self.stale_after)
 
     def give_up_uploads(self) -> int:
         """See Abandoning."""

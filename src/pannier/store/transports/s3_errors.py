@@ -102,9 +102,14 @@ def from_answer(status: int, code: str, message: str, place: Place, key: str) ->
         return denied
     if code in _WRONG_REGION or status in (301, 307):
         return wrong_region(place)
-    if code in _OVERLOAD or status in (408, 429) or status >= 500:
+    if code in _OVERLOAD or is_busy(status):
         return busy(status, code, place)
     return refused(status, code, message, place, key)
+
+
+def is_busy(status: int) -> bool:
+    """Of a server that failed, and not one that cannot do at all what it was asked (501)."""
+    return status in (408, 429) or (status >= 500 and status != 501)
 
 
 def busy(status: int, code: str, place: Place) -> TransportError:
