@@ -324,14 +324,25 @@ class HadoopFolder:
     impossible = ":\\\n\t"  # by Hadoop's own rule, but for the backslash
     page = 40
 
-    def __init__(self, server: Hadoop, name: str, scheme: str) -> None:
+    def __init__(
+        self,
+        server: Hadoop,
+        name: str,
+        scheme: str,
+        with_ticket: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        """with_ticket: options by scheme, of a server that believes nobody's name."""
         urls = {"hdfs": server.hdfs, "webhdfs": server.web}
+        options = {kind: (with_ticket or {}).get(kind, {}) for kind in urls}
+        if with_ticket is None:
+            options = {kind: {"user": USER} for kind in urls}
         folder = f"open/{name}/some where"
-        self.config = RemoteConfig("place", f"{urls.pop(scheme)}/{folder}", {"user": USER})
+        self.config = RemoteConfig("place", f"{urls.pop(scheme)}/{folder}", options.pop(scheme))
         if scheme == "webhdfs":
             self.impossible += "%"  # this name node hands names to its data nodes unescaped
-        (other,) = urls.values()
-        self._other = open_transport(RemoteConfig("other", f"{other}/{folder}", {"user": USER}))
+        (other,) = urls.items()
+        given = options[other[0]]
+        self._other = open_transport(RemoteConfig("other", f"{other[1]}/{folder}", given))
 
     def transport(self) -> Transport:
         return open_transport(self.config)

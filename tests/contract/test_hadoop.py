@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pannier.core.errors import AccessDenied, ConfigError, TransportError, Unreachable
@@ -69,6 +70,34 @@ def test_a_name_node_that_does_not_answer_is_temporary(scheme: str, tmp_path: Pa
 
     assert isinstance(error, Unreachable)
     assert error.temporary
+
+
+@pytest.mark.parametrize(
+    ("name", "modes"), [("other", ["755", "644"]), ("umask-mode", ["770", "660"])]
+)
+def test_what_is_made_is_as_open_as_hadoops_settings_want_it(
+    name: str,
+    modes: list[str],
+    hadoop_server: Hadoop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hadoop's own clients take 022 away where nothing is said."""
+    said = f"<name>fs.permissions.{name}</name><value>007</value>"
+    text = f"<configuration><property>{said}</property></configuration>"
+    (tmp_path / "core-site.xml").write_text(text)
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    place = HadoopFolder(hadoop_server, tmp_path.name, "hdfs")
+    place.transport().write("folder/file", b"x")
+
+    url = f"{hadoop_server.web.replace('webhdfs', 'http')}/webhdfs/v1/open/{tmp_path.name}"
+    asked = f"op=GETFILESTATUS&user.name={USER}"
+    found = [
+        httpx.get(f"{url}/some%20where/{path}?{asked}").json()["FileStatus"]["permission"]
+        for path in ("folder", "folder/file")
+    ]
+
+    assert modes == found
 
 
 def test_what_a_dead_run_left_goes_after_a_day_and_what_lives_stays(place: HadoopFolder) -> None:
@@ -179,7 +208,7 @@ def test_a_name_node_that_stands_by_is_temporary(tmp_path: Path, server_of: Made
 @pytest.mark.parametrize(
     "options",
     [
-        {"kerberos": "true"},
+        {"kerberos": "true", "user": "me"},
         {"token": "x", "user": "me"},
         {"password": "x"},
         {"ssl_verify": "/etc/passwd"},

@@ -10,10 +10,12 @@ import getpass
 import os
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
 
+from tests.servers.kerberos import Kerberos
 from tests.servers.processes import free_ports, start, stop, wait_for_port
 
 _JERSEY = [
@@ -25,10 +27,43 @@ _LOG = """log4j.rootLogger=INFO,c
 log4j.appender.c=org.apache.log4j.ConsoleAppender
 log4j.appender.c.layout=org.apache.log4j.SimpleLayout
 """
-_PORTS = ("rpc", "web", "data", "data_web", "data_rpc")
+_PORTS = ("rpc", "web", "tls", "data", "data_web", "data_tls", "data_rpc")
 _OPEN = "/webhdfs/v1/open?op=MKDIRS&permission=777&user.name={}"
+_OPEN_BY_TICKET = """
+import hdfs_native, sys
+client = hdfs_native.Client(sys.argv[1], {"hadoop.security.authentication": "kerberos"})
+client.mkdirs("/open", 0o777, True)
+client.set_permission("/open", 0o777)
+"""
 _READY = "successfully registered"
 _START_S = 120
+_PASSWORD = "secret"
+
+
+_SERVICE, _WEB_SERVICE = "hadoop/127.0.0.1", "HTTP/127.0.0.1"
+_SECURE_CORE = {
+    "hadoop.security.authentication": "kerberos",
+    "hadoop.ssl.enabled.protocols": "TLSv1.2",
+    "hadoop.user.group.static.mapping.overrides": "boss=supergroup;",
+    "hadoop.proxyuser.boss.hosts": "*",
+    "hadoop.proxyuser.boss.groups": "*",
+}
+
+
+def _secure(keys: Path) -> dict[str, str]:
+    who = {
+        "dfs.namenode.kerberos.principal": _SERVICE,
+        "dfs.namenode.keytab.file": str(keys),
+        "dfs.datanode.kerberos.principal": _SERVICE,
+        "dfs.datanode.keytab.file": str(keys),
+        "dfs.web.authentication.kerberos.principal": _WEB_SERVICE,
+        "dfs.web.authentication.kerberos.keytab": str(keys),
+    }
+    # A data node wants a port that only root may use, or this.
+    return who | {
+        "dfs.block.access.token.enable": "true",
+        "ignore.secure.ports.for.testing": "true",
+    }
 
 
 def jars() -> Path:
@@ -45,16 +80,20 @@ class Hadoop:
     """hdfs, web: URLs of the root, one for each protocol. Who says a name is that user.
 
     All may write in /open, nobody but the one who started it elsewhere.
+
+    With kerberos a ticket says who asks, and "boss" may do everything, also for others; tls is then
+    the same as web over TLS, with a certificate that authority has.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kerberos: Kerberos | None = None) -> None:
         self._folder = folder
+        self.kerberos = kerberos
         self._classes = ":".join(map(str, [folder / "conf", *_JERSEY, f"{jars()}/*"]))
-        ports = dict(
-            zip(("rpc", "web", "data", "data_web", "data_rpc"), free_ports(5), strict=True)
-        )
+        ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self.hdfs = f"hdfs://127.0.0.1:{ports['rpc']}"
         self.web = f"webhdfs://127.0.0.1:{ports['web']}"
+        self.tls = f"webhdfs://127.0.0.1:{ports['tls']}"
+        self.authority = folder / "server.pem"
         self._configure(ports)
         self._run("namenode.NameNode", "-format", "-force", "-nonInteractive").wait(_START_S)
         self._name_node = self._run("namenode.NameNode")
@@ -66,8 +105,18 @@ class Hadoop:
             assert time.monotonic() < until, log.read_text(errors="replace")
             assert self._data_node.poll() is None, log.read_text(errors="replace")
             time.sleep(0.05)
-        url = f"http://127.0.0.1:{ports['web']}{_OPEN.format(getpass.getuser())}"
-        urllib.request.urlopen(urllib.request.Request(url, method="PUT")).close()
+        if kerberos is not None:
+            self._open_by_ticket(kerberos)
+        else:
+            url = f"http://127.0.0.1:{ports['web']}{_OPEN.format(getpass.getuser())}"
+            urllib.request.urlopen(urllib.request.Request(url, method="PUT")).close()
+
+    def _open_by_ticket(self, kerberos: Kerberos) -> None:
+        """In a process of its own, which alone has that ticket."""
+        ticket = kerberos.ticket("boss", self._folder / "boss.ticket")
+        env = {**os.environ, **kerberos.env, "KRB5CCNAME": f"FILE:{ticket}"}
+        command = [sys.executable, "-c", _OPEN_BY_TICKET, self.hdfs]
+        subprocess.run(command, env=env, check=True, timeout=_START_S)
 
     def _configure(self, ports: dict[str, int]) -> None:
         at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
@@ -85,12 +134,38 @@ class Hadoop:
             "dfs.datanode.ipc.address": at["data_rpc"],
             "dfs.datanode.hostname": "127.0.0.1",
         }
+        if self.kerberos is not None:
+            core |= _SECURE_CORE
+            hdfs |= _secure(self.kerberos.keytab(_SERVICE, _WEB_SERVICE))
+            hdfs |= {
+                "dfs.http.policy": "HTTP_AND_HTTPS",
+                "dfs.namenode.https-address": at["tls"],
+                "dfs.datanode.https.address": at["data_tls"],
+            }
         conf = self._folder / "conf"
         for server in ("hdfs", "datanode"):
             (conf / "webapps" / server / "WEB-INF").mkdir(parents=True)
         (conf / "core-site.xml").write_text(_xml(core))
         (conf / "hdfs-site.xml").write_text(_xml(hdfs))
         (conf / "log4j.properties").write_text(_LOG)
+        if self.kerberos is not None:
+            (conf / "ssl-server.xml").write_text(_xml(self._certify()))
+
+    def _certify(self) -> dict[str, str]:
+        """Makes a certificate that signed itself; what the servers are to know of it."""
+        made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=hadoop -addext"
+        made += " subjectAltName=IP:127.0.0.1 -keyout server.key -out server.pem"
+        packed = "pkcs12 -export -in server.pem -inkey server.key -out server.p12"
+        for command in (made, f"{packed} -passout pass:{_PASSWORD}"):
+            subprocess.run(
+                ["openssl", *command.split()], cwd=self._folder, check=True, capture_output=True
+            )
+        return {
+            "ssl.server.keystore.location": str(self._folder / "server.p12"),
+            "ssl.server.keystore.type": "pkcs12",
+            "ssl.server.keystore.password": _PASSWORD,
+            "ssl.server.keystore.keypassword": _PASSWORD,
+        }
 
     def _run(self, server: str, *options: str) -> subprocess.Popen[bytes]:
         command = [
@@ -101,6 +176,10 @@ class Hadoop:
         ]
         for package in ("java.lang", "java.nio"):
             command += ["--add-opens", f"java.base/{package}=ALL-UNNAMED"]
+        if self.kerberos is not None:
+            command += [f"-Djava.security.krb5.conf={self.kerberos.config}"]
+            for package in ("sun.security.krb5", "sun.security.jgss"):
+                command += ["--add-opens", f"java.security.jgss/{package}=ALL-UNNAMED"]
         command += ["-cp", self._classes, f"{_SERVER}.{server}", *options]
         return start(command, self._folder / f"{server}.log")
 

@@ -14,6 +14,7 @@ from tests.servers.apache import Apache
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.drive import Drive
 from tests.servers.hadoop import Hadoop
+from tests.servers.kerberos import Kerberos
 from tests.servers.nginx import Nginx
 from tests.servers.postgres import Postgres
 from tests.servers.proxy import FaultProxy
@@ -85,6 +86,14 @@ def hadoop_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hadoop]:
     """HDFS: `hdfs` and `web` are the URLs of its root."""
     with closing(Hadoop(tmp_path_factory.mktemp("hadoop"))) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kerberos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hadoop]:
+    """HDFS for those who have a ticket; its `kerberos` gives some."""
+    with ExitStack() as stack:
+        tickets = stack.enter_context(closing(Kerberos(tmp_path_factory.mktemp("kdc"))))
+        yield stack.enter_context(closing(Hadoop(tmp_path_factory.mktemp("hadoop"), tickets)))
 
 
 @pytest.fixture

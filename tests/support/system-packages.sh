@@ -23,6 +23,9 @@ ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postg
 need node nodejs
 need npm npm
 need java default-jre-headless
+need krb5kdc krb5-kdc
+need kadmin.local krb5-admin-server
+need kinit krb5-user
 [ -e /usr/share/java/jersey1-servlet.jar ] || missing="$missing libjersey1-servlet-java libjersey1-server-java"
 for extra in "$@"; do # program=package
     need "${extra%%=*}" "${extra#*=}"

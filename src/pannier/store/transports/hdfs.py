@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 from pannier.core.errors import (
     AccessDenied,
@@ -22,13 +24,19 @@ from pannier.core.errors import (
 )
 from pannier.core.typed import Any
 from pannier.store.remote_config import RemoteConfig
+from pannier.store.transports.kerberos import owner_of
 from pannier.store.transports.options import protected_path
 from pannier.store.transports.trees import Member, TreeTransport
 
 _BLOCK = 4 << 20
 _USER_VARIABLE = "HADOOP_USER_NAME"
-_DENIED = ("AccessControlException", "AuthorizationException", "SaslException", "GSSAPI")
+_DENIED = ("AccessControlException", "AuthorizationException", "SaslException")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _LATER = ("StandbyException", "SafeModeException", "RetriableException", "NotReplicatedYet")
+_ASK = {"hadoop.security.authentication": "kerberos"}
+"""So the name node is asked what it wants to know; one without Kerberos says that a name will do.
+Else the library tells it a name, and one with Kerberos hangs up, for minutes."""
+_UMASK, _UMASK_KEY, _OCTAL = 0o022, "fs.permissions.umask-mode", re.compile("[0-7]{1,4}")
 _KNOCK_S = 20
 _user_lock = threading.Lock()
 
@@ -61,6 +69,7 @@ class _HdfsTree:
         self._lock = threading.Lock()
         self._client: Any = None
         self._library: Any = None
+        self._umask = _UMASK
 
     def open(self) -> None:
         with self._lock:
@@ -75,8 +84,13 @@ class _HdfsTree:
                 self._be_user()
                 if self._address:  # the library would try for three minutes
                     socket.create_connection(self._address, _KNOCK_S).close()
+                self._umask = _umask()
                 self._library = hdfs_native
-                self._client = hdfs_native.Client(self._server or None, kerberos_cache=self._ticket)
+                ticket: dict[str, str] = {}
+                if self._ticket:  # the library wants to know whose it is
+                    owner = owner_of(self._ticket, self._remote)
+                    ticket = {"kerberos_cache": self._ticket, "kerberos_principal": owner}
+                self._client = hdfs_native.Client(self._server or None, _ASK, **ticket)
 
     def _be_user(self) -> None:
         """The library takes a name from the environment alone, so there is one for a process."""
@@ -101,11 +115,12 @@ class _HdfsTree:
                 yield _member(status)
 
     def make(self, path: str) -> None:
-        self._client.mkdirs(self._at(path), 0o777, True)
+        self._client.mkdirs(self._at(path), 0o777 & ~self._umask, True)
 
     def write(self, path: str, blocks: Iterable[bytes], size: int) -> None:
         """Returns when the datanodes have the bytes on their disks."""
-        options = self._library.WriteOptions(overwrite=True, create_parent=False)
+        mode = 0o666 & ~self._umask
+        options = self._library.WriteOptions(permission=mode, overwrite=True, create_parent=False)
         with contextlib.closing(self._client.create(self._at(path), options)) as file:
             for block in blocks:
                 file.write(block)
@@ -141,6 +156,8 @@ class _HdfsTree:
         said = text.replace("\\n", "\n").splitlines()[0][:300] if text else type(error).__name__
         if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
             return NotThere(f"{where} does not exist")
+        if "GSSAPIError" in text:
+            return self._refused(text)
         if isinstance(error, PermissionError) or any(word in text for word in _DENIED):
             return AccessDenied(
                 f"no access to {where}: {said}",
@@ -151,6 +168,34 @@ class _HdfsTree:
         told = TransportError(f"a request for {where} failed: {said}")
         told.temporary = any(word in text for word in _LATER)
         return told
+
+    def _refused(self, text: str) -> PannierError:
+        """What is wrong with the ticket, or what else Kerberos told the library."""
+        try:
+            owner_of(self._ticket, self._remote)
+        except PannierError as told:
+            return told
+        cause = _QUOTED.findall(text)[-1].rpartition(": ")[2]
+        if "KDC" in cause:
+            return Unreachable(f"no Kerberos server answers: {cause}")
+        return AccessDenied(f"Kerberos refuses: {cause}", hint="klist")
+
+
+def _umask() -> int:
+    """What Hadoop's settings take from the modes of what is made, for the library forgets it."""
+    home = os.environ.get("HADOOP_HOME")
+    folder = os.environ.get("HADOOP_CONF_DIR") or (f"{home}/etc/hadoop" if home else "")
+    found = _UMASK
+    for name in ("core-site.xml", "hdfs-site.xml") if folder else ():
+        try:
+            properties = ElementTree.parse(f"{folder}/{name}").iter("property")
+        except (OSError, ElementTree.ParseError):
+            continue
+        for each in properties:
+            value = (each.findtext("value") or "").strip()
+            if (each.findtext("name") or "").strip() == _UMASK_KEY and _OCTAL.fullmatch(value):
+                found = int(value, 8)
+    return found
 
 
 def _member(status: Any) -> Member:

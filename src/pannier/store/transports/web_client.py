@@ -15,11 +15,14 @@ from urllib.parse import urljoin, urlsplit
 
 from pannier import __version__
 from pannier.core.errors import ConfigError, NotThere, TransportError
-from pannier.core.typed import Any, Protocol
+from pannier.core.typed import TYPE_CHECKING, Any, Protocol
 from pannier.store.transports.asking import ask_secret
 from pannier.store.transports.web_errors import TEMPORARY, astray, on_the_way, refusal
 from pannier.store.transports.web_options import WebOptions
 from pannier.store.transports.web_token import TokenCommand
+
+if TYPE_CHECKING:
+    from pannier.store.transports.kerberos import Kerberos
 
 _TRIES = 3
 _FIRST_PAUSE_S = 0.1
@@ -28,6 +31,8 @@ _NEAR_S = 5.0
 _REDIRECTS_MAX = 10
 _MOVED = {301, 302, 303, 307, 308}
 _NOT_KNOWN = (403, 404, 405, 410, 501)
+_KERBEROS_COOKIE = "hadoop.auth="
+"""What a server of Hadoop's gives to who has shown a ticket: it is not asked for again."""
 _SMALL = 1 << 16
 """So much of a body that nobody wants is read, to keep the connection for the next request."""
 
@@ -44,9 +49,16 @@ class WebClient:
     """For all threads of one transport. extra: the name of the package's extra, for a hint.
 
     tokens: where they come from when they are neither in the settings nor printed by a command.
+    kerberos: for a server that wants a ticket.
     """
 
-    def __init__(self, options: WebOptions, extra: str, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self,
+        options: WebOptions,
+        extra: str,
+        tokens: Tokens | None = None,
+        kerberos: Kerberos | None = None,
+    ) -> None:
         self.options = options
         self._extra = extra
         self._lock = threading.Lock()
@@ -54,6 +66,7 @@ class WebClient:
         self._digests = threading.local()
         self._headers: dict[str, str] = {}
         self._command: Tokens | None = tokens
+        self._kerberos = kerberos
 
     def open(self) -> None:
         """Makes the client, once. Raises ConfigError for what is wrong with the settings."""
@@ -201,6 +214,14 @@ class WebClient:
         if home and self._command is not None:
             all_headers["Authorization"] = f"Bearer {self._command.token()}"
         request = client.build_request(method, url, headers=all_headers, content=body)
+        if home and self._kerberos is not None:
+            if _KERBEROS_COOKIE in request.headers.get("Cookie", ""):
+                answer = client.send(request, stream=True, follow_redirects=False)
+                if answer.status_code != 401:
+                    return answer
+                answer.close()  # the cookie is too old, or its server began anew
+                request = client.build_request(method, url, headers=all_headers, content=body)
+            return _proven(client, request, self._kerberos)
         auth = self._digest() if home and self.options.auth == "digest" else None
         return client.send(request, stream=True, auth=auth, follow_redirects=False)
 
@@ -233,6 +254,21 @@ class WebClient:
             pair = f"{options.user or ''}:{self._password or ''}".encode()
             return {"Authorization": f"Basic {b64encode(pair).decode()}"}
         return {}
+
+
+def _proven(client: Any, request: Any, kerberos: Kerberos) -> Any:
+    """Shows a ticket unasked, so that no body is sent twice; the answer must prove who gave it."""
+    request.headers.pop("Cookie", None)  # with one that is good no server would prove anything
+    with kerberos.prove() as proof:
+        request.headers["Authorization"] = proof.header
+        answer = client.send(request, stream=True, follow_redirects=False)
+        if answer.status_code < 400:
+            try:
+                proof.check(answer.headers.get("WWW-Authenticate"))
+            except BaseException:
+                answer.close()
+                raise
+        return answer
 
 
 def _let_go(answer: Any) -> None:

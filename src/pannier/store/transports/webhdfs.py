@@ -21,6 +21,7 @@ from pannier.core.errors import (
 from pannier.core.typed import Any
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.transport import Facts
+from pannier.store.transports.kerberos import Kerberos
 from pannier.store.transports.options import verify_of
 from pannier.store.transports.trees import Member, TreeTransport
 from pannier.store.transports.web_client import WebClient
@@ -59,7 +60,8 @@ class _WebTree:
         self.shown = self._options.shown
         self._who = _who(config, self._options)
         self._data_proxy = config.get("data_proxy_target")
-        self._client = WebClient(self._options, "webhdfs")
+        self._kerberos = _kerberos(config, self._options)
+        self._client = WebClient(self._options, "webhdfs", kerberos=self._kerberos)
 
     def open(self) -> None:
         self._client.open()
@@ -180,10 +182,15 @@ class _WebTree:
             told.temporary = True
             raise told
         if status in (401, 403):
-            raise AccessDenied(
-                f"no access to {where}: {text}", hint=self._options.modify("user", "<user>")
-            )
+            raise AccessDenied(f"no access to {where}: {text}", hint=self._hint(answer))
         raise TransportError(f"{self._options.server} refused {where}: {text}")
+
+    def _hint(self, refused: Any) -> str:
+        if self._kerberos is not None:
+            return "'klist' shows whose ticket it is, 'kinit <principal>' gets another"
+        if refused.headers.get("WWW-Authenticate", "").lower().startswith("negotiate"):
+            return self._options.modify("kerberos", "true")
+        return self._options.modify("user", "<user>")
 
 
 def _member(status: dict[str, Any]) -> Member:
@@ -208,14 +215,24 @@ def _who(config: RemoteConfig, options: WebOptions) -> dict[str, str]:
     return {**who, "doas": proxied} if proxied else who
 
 
+def _kerberos(config: RemoteConfig, options: WebOptions) -> Kerberos | None:
+    """A token says who asks without a ticket."""
+    if not config.flag("kerberos") or config.get("token"):
+        return None
+    if options.user:
+        raise ConfigError(
+            f"'kerberos' of remote '{config.name}' takes who you are from the ticket: 'user' does"
+            " not go with it",
+            hint=f"dvc remote modify --unset {config.name} user"
+            if config.get("user")
+            else f"dvc remote modify {config.name} url {options.shown}",
+        )
+    host = urlsplit(options.base).hostname or ""
+    return Kerberos(config.name, host, config.get("kerberos_principal") or None)
+
+
 def _read(config: RemoteConfig) -> tuple[WebOptions, str]:
     """(settings of the web client, path of the root)."""
-    if config.flag("kerberos"):
-        raise ConfigError(
-            f"remote '{config.name}' wants Kerberos, which this version cannot do over WebHDFS",
-            hint="hdfs:// can; or use a delegation token: dvc remote modify --local"
-            f" {config.name} token <token>",
-        )
     try:
         url = urlsplit(config.url)
         host, port = url.hostname or "", url.port or _PORT
