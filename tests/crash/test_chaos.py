@@ -77,6 +77,7 @@ def test_a_minute_of_chaos_loses_nothing(base: Path, crew: list[Runs], oracle: O
 
 @pytest.mark.long
 @pytest.mark.root
+@pytest.mark.timeout(2 * 3600)
 def test_an_hour_of_chaos_loses_nothing(base: Path, crew: list[Runs], oracle: Oracle) -> None:
     seconds = float(os.environ.get("PANNIER_CHAOS_SECONDS", 3600))
 
