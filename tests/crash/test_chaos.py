@@ -21,6 +21,7 @@ from tests.support.chaos import DISK_MIB, Chaos
 from tests.support.crash import Runs
 from tests.support.crash_disks import small_disk
 from tests.support.oracle import Oracle
+from tests.support.watchdog import LONGEST_S
 
 ROUNDS_A_WORLD = 60
 """Then all is brought back and a new world begins: the checks look at everything there is."""
@@ -77,7 +78,7 @@ def test_a_minute_of_chaos_loses_nothing(base: Path, crew: list[Runs], oracle: O
 
 @pytest.mark.long
 @pytest.mark.root
-@pytest.mark.timeout(2 * 3600)
+@pytest.mark.timeout(LONGEST_S)
 def test_an_hour_of_chaos_loses_nothing(base: Path, crew: list[Runs], oracle: Oracle) -> None:
     seconds = float(os.environ.get("PANNIER_CHAOS_SECONDS", 3600))
 

@@ -22,6 +22,8 @@ import pytest
 
 LONG_LIMIT_S = 2400.0
 """Of a test that is marked long."""
+LONGEST_S = 7200.0
+"""Of one that says so itself: nobody may have anything to tell for as long when it comes last."""
 START_S = 60.0
 """Until the first workers say that they are there."""
 _STDERR = pytest.StashKey[int]()
@@ -101,7 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
     limit_s = _limit_s(config)
     if config.getoption("dist", "no") != "no":
         only_short = config.getoption("markexpr") == "not long"
-        longest_s = limit_s if only_short else max(limit_s, LONG_LIMIT_S)
+        longest_s = limit_s if only_short else max(limit_s, LONGEST_S)
         silence = Silence(watch, longest_s + 2 * _grace_s(config), _grace_s(config))
         config.pluginmanager.register(silence, "silence")
         silence.start()
