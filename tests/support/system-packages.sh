@@ -35,8 +35,10 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "Installing$missing"
     log=$(mktemp)
     # shellcheck disable=SC2086
-    if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-        --no-install-recommends $missing; } >"$log" 2>&1; then
+    # Another apt at work, as a fresh machine's own, is waited for; one that is just updating the
+    # lists does it for us too.
+    if { apt-get update -qq || true; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+        -o DPkg::Lock::Timeout=300 --no-install-recommends $missing; } >"$log" 2>&1; then
         rm "$log"
         exit 0
     fi
