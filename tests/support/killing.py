@@ -27,13 +27,13 @@ def killed_when(reached: Callable[[], bool], *args: str, cwd: Path) -> None:
         start_new_session=True,
     )
     until = time.monotonic() + _LIMIT_S
-    while not reached():
-        if process.poll() is not None or time.monotonic() > until:
-            os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
-            said = process.communicate(timeout=60)[0].decode()
-            raise AssertionError(
-                f"it was not in the middle of anything: {process.returncode} {said}"
-            )
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    ended = False
+    try:
+        while not ended and not reached():
+            ended = process.poll() is not None or time.monotonic() > until
+            time.sleep(0.005)
+    finally:  # also where the test itself is ended: nothing is left at work
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        said = process.communicate(timeout=60)[0].decode()
+    assert not ended, f"it was not in the middle of anything: {process.returncode} {said}"
