@@ -218,3 +218,18 @@ def test_an_upload_that_is_given_up_meanwhile_is_worth_another_try(
     assert send(begun, local).error is None
     assert server.look() == BIG
     assert 0 == server.kept()
+
+
+def test_a_server_that_is_busy_for_a_moment_does_not_stop_an_upload(
+    server: Server, begun: Transport, local: Path
+) -> None:
+    told: list[int] = []
+
+    def tell(count: int) -> None:
+        told.append(count)
+        if len(told) == 1:
+            server.proxy.refuse(2, 503)
+
+    assert send(begun, local, tell).error is None
+
+    assert server.look() == BIG

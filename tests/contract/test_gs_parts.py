@@ -21,9 +21,10 @@ from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Transport
 from pannier.store.transports.gs import GsTransport
-from pannier.store.transports.gs_parts import GsParts
+from pannier.store.transports.gs_parts import GsAsker
 from pannier.store.transports.gs_tokens import client_for
 from pannier.store.transports.web_options import WebOptions
+from pannier.store.transports.xml_parts import XmlParts
 from tests.contract.places import errors, nothing
 from tests.servers import rclone
 from tests.servers.drive import Drive
@@ -93,7 +94,7 @@ def test_a_user_may_send_them(server: KeepingGs, drive: Drive, local: Path) -> N
     options = WebOptions("far", "gs://bucket", server.endpoint, "bearer")
     client = client_for(options, str(local / "user.json"), False, {})
 
-    GsParts(client, f"{server.endpoint}/{server.bucket}/x", "x").begin()
+    XmlParts(GsAsker(client, f"{server.endpoint}/{server.bucket}", ""), "x").begin()
 
     assert ["x"] == [upload.name for upload in server.uploads.values()]
 

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +34,9 @@ from pannier.store.schemes import open_transport
 from pannier.store.transport import Entry, Transport
 from pannier.store.transports import big_uploads
 from pannier.store.transports.s3 import S3Transport
+from pannier.store.transports.s3_aws_files import Keys
 from pannier.store.transports.s3_config import read_options, resolve
+from pannier.store.transports.s3_credentials import Signed
 from pannier.store.transports.s3_errors import Place
 from pannier.store.transports.s3_region import bucket_region
 from tests.contract.places import Bucket, by_key, errors, every_call, failure, nothing
@@ -47,6 +50,8 @@ pytestmark = pytest.mark.xdist_group("s3")
 MIB = 1 << 20
 PLACE = Place("far", "s3://things/pre", "things", "Amazon S3", None, ())
 SECRET, TOKEN = "SecretSecretSecret", "TokenTokenToken"
+KEYS = {"access_key_id": "AKIAEXAMPLE", "secret_access_key": SECRET, "session_token": TOKEN}
+LONG_AGO = "Thu, 01 Jan 2026 00:00:00 GMT"
 Canned = Callable[[Callable[[Request], Answer]], CannedServer]
 Proxied = Callable[[str], FaultProxy]
 
@@ -60,9 +65,7 @@ def at(endpoint: str, *, protected: tuple[str, ...] = (), **options: str) -> Tra
     """A transport to a server that is not to be trusted with more than these keys."""
     given = {
         "endpointurl": endpoint,
-        "access_key_id": "AKIAEXAMPLE",
-        "secret_access_key": SECRET,
-        "session_token": TOKEN,
+        **KEYS,
         **options,
     }
     return open_transport(RemoteConfig("far", "s3://things/pre", given, frozenset(protected)))
@@ -530,6 +533,18 @@ def test_bytes_are_signed_so_that_the_server_refuses_others(canned_s3: Canned, l
     assert digest == server.requests[-1].headers["x-amz-content-sha256"]
 
 
+def test_what_is_hashed_already_is_not_hashed_again_to_be_signed(canned_s3: Canned) -> None:
+    server = canned_s3(lambda request: Answer(200))
+    config = RemoteConfig("far", "s3://things/pre", {"endpointurl": server.endpoint})
+    signed = Signed(resolve(read_options(config), {}), lambda: Keys("id", SECRET, None))
+
+    with closing(signed):
+        signed.send("PUT", f"{server.endpoint}/things/x", {}, b"bytes", "0" * 64)
+
+    (request,) = server.requests
+    assert "0" * 64 == request.headers["X-Amz-Content-SHA256"]
+
+
 # -- listing ----
 
 
@@ -751,9 +766,7 @@ def test_without_credentials_the_remedy_is_named(
 
 def test_an_anonymous_request_carries_no_signature(canned_s3: Canned) -> None:
     server = canned_s3(
-        lambda request: Answer(
-            200, b"x", {"ETag": '"e"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
-        )
+        lambda request: Answer(200, b"x", {"ETag": '"e"', "Last-Modified": LONG_AGO})
     )
     config = RemoteConfig(
         "far",
@@ -791,12 +804,77 @@ def test_encryption_is_asked_for(
     assert value == sent[header]
 
 
+@pytest.mark.parametrize(
+    ("options", "of_the_object", "of_each_part"),
+    [
+        ({"sse": "AES256"}, {"x-amz-server-side-encryption": "AES256"}, {}),
+        (
+            {"sse_kms_key_id": "k"},
+            {
+                "x-amz-server-side-encryption": "aws:kms",
+                "x-amz-server-side-encryption-aws-kms-key-id": "k",
+            },
+            {},
+        ),
+        (
+            {"sse_customer_key": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="},
+            {"x-amz-server-side-encryption-customer-algorithm": "AES256"},
+            {"x-amz-server-side-encryption-customer-key-md5": "KYvwGXoFFJ42a2u2GDWhwQ=="},
+        ),
+    ],
+)
+def test_parts_are_signed_with_their_digests_and_told_how_they_are_kept(
+    canned_s3: Canned,
+    local: Path,
+    options: dict[str, str],
+    of_the_object: dict[str, str],
+    of_each_part: dict[str, str],
+) -> None:
+    """And an error behind the status of success, as Amazon sends late ones, is one."""
+    joined: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        if request.method == "PUT":
+            return Answer(200, b"", {"ETag": '"p"'})
+        if request.method == "HEAD" or "?" not in request.path:
+            return Answer(200, b"", {"ETag": '"e"', "Last-Modified": LONG_AGO}, promised=len(BIG))
+        if request.path.endswith("?uploads"):
+            return Answer(200, b"<R><UploadId>u</UploadId></R>")
+        if request.method == "GET":
+            return Answer(403)
+        joined.append(request.path)
+        if len(joined) == 1:
+            return Answer(200, s3_error(500, "InternalError").body)
+        made = b'<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>'
+        return Answer(200, made)
+
+    server = canned_s3(answer)
+    config = RemoteConfig(
+        "far", "s3://things/pre", {**KEYS, "endpointurl": server.endpoint, **options}
+    )
+    (local / "big").write_bytes(BIG)
+
+    with closing(open_transport(replace(config, scratch=str(local / "notes")))) as transport:
+        assert {} == errors(transport.upload_many([(f"{local}/big", "big", "")], 1, nothing))
+
+    assert 2 == len(joined)
+    (first,) = [r for r in server.requests if r.path.endswith("?uploads")]
+    parts = [r for r in server.requests if r.method == "PUT"]
+    assert len(BIG) == sum(len(part.body) for part in parts)
+    for request, wanted in [(first, of_the_object), *((part, of_each_part) for part in parts)]:
+        sent = {name.lower(): text for name, text in request.headers.items()}
+        assert wanted.items() <= sent.items()
+        assert hashlib.sha256(request.body).hexdigest() == sent["x-amz-content-sha256"]
+        assert "x-amz-content-sha256" in sent["authorization"]
+
+
 @pytest.mark.long
 def test_customer_keys_open_what_they_closed(ceph_place: Bucket, local: Path) -> None:
     key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-    transport = open_transport(ceph_place.config_with(sse_customer_key=key))
+    config = ceph_place.config_with(sse_customer_key=key)
+    transport = open_transport(replace(config, scratch=str(local / "notes")))
     source = local / "source"
-    source.write_bytes(os.urandom(20 * MIB))
+    source.write_bytes(BIG)
     up = [(str(source), name, "") for name in ("a", "b//c")]
 
     assert {} == errors(transport.upload_many(up, 4, nothing))

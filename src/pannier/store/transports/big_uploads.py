@@ -65,15 +65,15 @@ class Parted(Protocol):
     def place(self) -> dict[str, str]: ...
 
     def begin(self) -> str:
-        """The id of a new upload. Raises CannotContinue, too."""
+        """The id of a new upload."""
         ...
 
     def listed(self, upload: str) -> dict[int, tuple[str, int]]:
         """Number -> (ETag, size) of the parts at the server."""
         ...
 
-    def put(self, upload: str, number: int, data: bytes) -> str:
-        """Returns the part's ETag."""
+    def put(self, upload: str, number: int, data: bytes, sha256: str) -> str:
+        """Returns the part's ETag. sha256: of data, in hex."""
         ...
 
     def complete(self, upload: str, parts: list[tuple[int, str]]) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def noted(scratch: str, place: str, full: str) -> Iterator[Note]:
 class PartsUpload:
     """One big file in parts that a note tells of.
 
-    Raises what the server's side raises, CorruptObject, FileChanged, Stopped. Only for the two in
-    the middle the upload is given up; else the next call goes on.
+    Raises CannotContinue, what the server's side raises, CorruptObject, FileChanged, Stopped. Only
+    for the two before the last the upload is given up; else the next call goes on.
     """
 
     def __init__(self, parted: Parted, note: Note) -> None:
@@ -122,8 +122,9 @@ class PartsUpload:
             return True
 
         def send_one(number: int, data: bytes) -> None:
-            self._note.add([number, hashlib.sha256(data).hexdigest()])
-            done[number] = self._parted.put(upload, number, data)
+            sha256 = hashlib.sha256(data).hexdigest()
+            self._note.add([number, sha256])
+            done[number] = self._parted.put(upload, number, data, sha256)
 
         try:
             md5 = send_parts(file, part_size, is_there, send_one)
@@ -157,8 +158,13 @@ class PartsUpload:
                     for number, (etag, count) in there.items()
                     if count == min(part_size, file.size - (number - 1) * part_size)
                 }
-        # What refuses the beginning, too, is raised before the note forgets what it had.
-        self._note.begin({**told, "upload": self._parted.begin()})
+        try:
+            upload = self._parted.begin()
+        except TransportError as error:
+            if error.temporary:
+                raise
+            raise CannotContinue from None  # and the note keeps what it had
+        self._note.begin({**told, "upload": upload})
         return {}
 
     def _there(self, upload: str) -> dict[int, tuple[str, int]] | None:

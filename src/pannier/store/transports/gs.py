@@ -6,14 +6,14 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pannier.core.errors import ConfigError, TransportError, Unreachable
 from pannier.core.record import dataclass
 from pannier.core.typed import Any
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.transports.big_uploads import CannotContinue
-from pannier.store.transports.gs_parts import GsParts, give_up_stale, keeps_versions
+from pannier.store.transports.gs_parts import GsAsker, keeps_versions
 from pannier.store.transports.gs_tokens import client_for
 from pannier.store.transports.object_cloud import Cloud, CloudTransport, connect_cloud
 from pannier.store.transports.object_errors import Words
@@ -21,6 +21,7 @@ from pannier.store.transports.options import protected_path
 from pannier.store.transports.s3_errors import Place
 from pannier.store.transports.web_client import WebClient
 from pannier.store.transports.web_options import WebOptions
+from pannier.store.transports.xml_parts import XmlParts, give_up_stale
 
 _GOOGLE = "https://storage.googleapis.com"
 _TIMEOUT_S = 60
@@ -137,7 +138,7 @@ class GsTransport(CloudTransport):
     def keeps_versions(self) -> bool:
         """See Versioning. The bucket is asked first, by who may read its settings."""
         try:
-            return keeps_versions(self._asker(), self._bucket_url())
+            return keeps_versions(self._asker())
         except (ConfigError, TransportError):
             return super().keeps_versions()
 
@@ -146,25 +147,30 @@ class GsTransport(CloudTransport):
     def give_up_uploads(self) -> int:
         """See Abandoning."""
         try:
-            web = self._asker()
+            asker = self._asker()
         except ConfigError:  # only obstore can say who asks
             return 0
         before = datetime.now(UTC) - self.stale_after
-        return give_up_stale(web, self._bucket_url(), self._prefix, before)
+        return give_up_stale(asker, self._prefix, before)
 
-    def _parted(self, full: str) -> GsParts:
+    def _parted(self, full: str) -> XmlParts:
         """Raises CannotContinue where only obstore can say who asks."""
         try:
-            web = self._asker()
+            web = self._web_client()
             web.open()
             web.tokens_ready()
         except (ConfigError, TransportError) as error:
             if getattr(error, "temporary", False) and not isinstance(error, Unreachable):
                 raise
             raise CannotContinue from None
-        return GsParts(web, f"{self._bucket_url()}/{quote(full)}", full[len(self._prefix) :])
+        return XmlParts(self._asker(), full)
 
-    def _asker(self) -> WebClient:
+    def _asker(self) -> GsAsker:
+        """Raises ConfigError."""
+        bucket = f"{self._open().place.server}/{self._bucket}"
+        return GsAsker(self._web_client(), bucket, self._prefix)
+
+    def _web_client(self) -> WebClient:
         """Raises ConfigError."""
         options, server = self._options, self._open().place.server
         with self._lock:
@@ -180,6 +186,3 @@ class GsTransport(CloudTransport):
             web, self._web = self._web, None
         if web is not None:
             web.close()
-
-    def _bucket_url(self) -> str:
-        return f"{self._open().place.server}/{self._bucket}"

@@ -20,12 +20,13 @@ from pannier.store.transports.object_store import ObjectTransport, checksum_of
 from pannier.store.transports.s3_bodies import Sink
 from pannier.store.transports.s3_client import Connection, connect
 from pannier.store.transports.s3_config import read_options
-from pannier.store.transports.s3_credentials import explain_answer, make_client
+from pannier.store.transports.s3_credentials import Signed, explain_answer, make_client
 from pannier.store.transports.s3_errors import explain, not_s3
 from pannier.store.transports.s3_listing import OddListing
 from pannier.store.transports.s3_odd_keys import OddKeys, is_odd
-from pannier.store.transports.s3_parts import S3Parts
+from pannier.store.transports.s3_parts import S3Asker
 from pannier.store.transports.threads import interruptibly
+from pannier.store.transports.xml_parts import XmlParts, give_up_stale
 
 R = TypeVar("R")
 
@@ -43,6 +44,7 @@ class S3Transport(ObjectTransport):
         super().__init__(config.url, self._options.bucket, self._options.prefix)
         self.scratch = config.scratch
         self._odd: OddKeys | None = None
+        self._signed: Signed | None = None
 
     # -- keys that obstore takes, and those that it does not ----
 
@@ -120,14 +122,8 @@ class S3Transport(ObjectTransport):
             return md5, size, _facts(size, answer)
         return super()._upload(path, key, expected, stop, on_bytes)
 
-    def _parted(self, full: str) -> S3Parts:
-        place, key = self._open().place, full[len(self._prefix) :]
-        return S3Parts(
-            self._call_odd(key, lambda odd: odd),
-            self._bucket,
-            full,
-            lambda error: explain_answer(error, place, key),
-        )
+    def _parted(self, full: str) -> XmlParts:
+        return XmlParts(self._asker(), full)
 
     def _download(self, key: str, sink: Sink, expected: str) -> tuple[str, int]:
         bare, version = split_version(key)
@@ -159,7 +155,9 @@ class S3Transport(ObjectTransport):
     def close(self) -> None:
         super().close()
         with self._lock:
-            self._odd = None
+            self._odd, signed, self._signed = None, self._signed, None
+        if signed is not None:
+            signed.close()
 
     # -- how ----
 
@@ -197,7 +195,13 @@ class S3Transport(ObjectTransport):
 
     def give_up_uploads(self) -> int:
         """See Abandoning."""
-        found = self._call_odd(
-            "", lambda odd: odd.abort_stale(self._prefix, datetime.now(UTC) - self.stale_after)
-        )
-        return len(found)
+        before = datetime.now(UTC) - self.stale_after
+        return give_up_stale(self._asker(), self._prefix, before)
+
+    def _asker(self) -> S3Asker:
+        at = self._open()
+        with self._lock:
+            if self._signed is None:
+                keys = at.credentials.keys if at.credentials is not None else None
+                self._signed = Signed(at.settings, keys)
+            return S3Asker(self._signed, at.settings, at.place, self._prefix)

@@ -6,9 +6,11 @@ here is called while a plain key pair will do.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
+from pannier import __version__
 from pannier.core.errors import AccessDenied, ConfigError, PannierError, TransportError, Unreachable
 from pannier.core.typed import Any
 from pannier.store.transports.s3_aws_files import Keys
@@ -19,6 +21,8 @@ from pannier.store.transports.s3_mfa import let_it_ask
 _LIFETIME = timedelta(minutes=10)
 """obstore asks again when less than five minutes of this are left. botocore never hands out what
 expires within ten."""
+
+_CONNECTIONS = 16
 
 _LOG_IN = ("SSO", "Token", "Login")
 """How the names of botocore's errors begin or go on when the remedy is to log in again."""
@@ -47,7 +51,8 @@ class Credentials:
             if self._found is None:
                 raise _none_found(self._place)
 
-    def _keys(self) -> Keys:
+    def keys(self) -> Keys:
+        """Those that count now. Raises what botocore raises, AccessDenied and ConfigError."""
         if self._settings.keys is not None:
             return self._settings.keys
         self.load()
@@ -56,7 +61,7 @@ class Credentials:
 
     def __call__(self) -> dict[str, Any]:
         try:
-            keys = self._keys()
+            keys = self.keys()
             self.failure = None
         except Exception as error:
             self.failure = _explain_search(error, self._place)
@@ -72,6 +77,48 @@ class Credentials:
         }
 
 
+class Signed:
+    """Requests that botocore signs and sends; from all threads of a transport. keys: None for
+    requests without a signature."""
+
+    def __init__(self, settings: Settings, keys: Callable[[], Keys] | None) -> None:
+        from botocore.httpsession import URLLib3Session
+        from botocore.utils import get_environ_proxies
+
+        _keep_silent()
+        options = settings.options
+        self._keys, self._region = keys, settings.region
+        self._session = URLLib3Session(
+            verify=settings.verify,
+            proxies=get_environ_proxies(settings.endpoint),
+            timeout=(options.connect_timeout_s, options.read_timeout_s),
+            max_pool_connections=_CONNECTIONS,
+        )
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, sha256: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """(status, headers, body) of the answer. sha256: of the body, in hex. Raises what botocore
+        raises."""
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import ReadOnlyCredentials
+
+        agent = {"User-Agent": f"pannier/{__version__}"}
+        request = AWSRequest(method, url, headers={**headers, **agent}, data=body)
+        if self._keys is not None:
+            keys = self._keys()
+            who = ReadOnlyCredentials(keys.key_id, keys.secret, keys.token)
+            signer = S3SigV4Auth(who, "s3", self._region)
+            signer.payload = lambda request: sha256  # it would hash the body itself
+            signer.add_auth(request)
+        answer = self._session.send(request.prepare())
+        return answer.status_code, answer.headers, answer.content
+
+    def close(self) -> None:
+        self._session.close()
+
+
 def make_client(settings: Settings) -> Any:
     """A botocore S3 client, for what obstore cannot do."""
     import botocore
@@ -84,7 +131,7 @@ def make_client(settings: Settings) -> Any:
         connect_timeout=options.connect_timeout_s,
         read_timeout=options.read_timeout_s,
         retries={"max_attempts": 2, "mode": "standard"},
-        max_pool_connections=16,
+        max_pool_connections=_CONNECTIONS,
         # Servers that know nothing of the new checksums refuse them (Backblaze B2 does).
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
@@ -122,14 +169,9 @@ def explain_answer(error: Exception, place: Place, key: str) -> PannierError:
 
 
 def _session(settings: Settings) -> Any:
-    import logging
-
     import botocore.session
 
-    # At DEBUG botocore writes whole requests, tokens among their headers, to whatever log is open.
-    logger = logging.getLogger("botocore")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.WARNING)
+    _keep_silent()
     # AWS_PROFILE is nothing that a server of another maker's kind should fail by.
     elsewhere = {"profile": (None, None, None, None)} if settings.keys_hint else None
     session = botocore.session.Session(elsewhere, profile=settings.options.profile)
@@ -137,6 +179,16 @@ def _session(settings: Settings) -> Any:
     session.set_config_variable("credentials_file", settings.credentials_file)
     let_it_ask(session, settings.options.name)
     return session
+
+
+def _keep_silent() -> None:
+    """At DEBUG botocore writes whole requests, tokens among their headers, to whatever log is
+    open."""
+    import logging
+
+    logger = logging.getLogger("botocore")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
 
 
 def _base_endpoint(settings: Settings) -> str | None:

@@ -1,8 +1,8 @@
-"""What obstore cannot do, done through botocore: odd keys, access rights, uploads left behind.
+"""What obstore cannot do, done through a client of botocore's: odd keys, access rights, versions.
 
 obstore takes a key for a path: it raises on empty parts, '.', '..' and control characters, and
 drops a slash at either end. Such keys exist in buckets that other programs wrote. It sends no
-`x-amz-acl` or `x-amz-grant-*` that is signed, and cannot list unfinished uploads.
+`x-amz-acl` or `x-amz-grant-*` that is signed, and cannot list versions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import base64
 import os
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
 from pannier.core.errors import CorruptObject, TransportError
 from pannier.core.typed import Any
@@ -117,23 +116,6 @@ class OddKeys:
         for block in answer["Body"].iter_chunks(_BLOCK):
             sink.add(block)
         return sink.finish(int(answer["ContentLength"]), expected, f"'{key}'")
-
-    def abort_stale(self, prefix: str, before: datetime) -> list[str]:
-        """Gives up unfinished uploads below a prefix that were begun before a time.
-
-        A killed push leaves the parts it sent: nobody sees them, but they are paid for. Returns
-        the keys. What others began a short time ago has to stay: they may still be sending.
-        """
-        aborted = []
-        pages = self.client.get_paginator("list_multipart_uploads")
-        for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
-            for upload in page.get("Uploads", ()):
-                if upload["Initiated"] <= before:
-                    self.client.abort_multipart_upload(
-                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
-                    aborted.append(upload["Key"])
-        return aborted
 
     def keeps_versions(self) -> bool:
         answer = self.client.get_bucket_versioning(Bucket=self._bucket)

@@ -1,55 +1,104 @@
-"""Objects that come in parts at an S3 server, through botocore: obstore does not list them."""
+"""Requests to an S3 bucket that obstore does not make: about objects that come in parts.
+
+A part is signed with its SHA-256, so no server takes a damaged one. It is hashed once, for its
+note; a client of botocore's would hash it again, and takes half a second to be made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import hashlib
+import random
+import time
+from collections.abc import Mapping
+from urllib.parse import quote
+from xml.etree import ElementTree
 
-from pannier.core.errors import PannierError
-from pannier.core.typed import Any
-from pannier.store.transports.s3_odd_keys import OddKeys
+from pannier.core.errors import TransportError
+from pannier.store.transports.s3_config import Options, Settings
+from pannier.store.transports.s3_credentials import Signed, explain_answer
+from pannier.store.transports.s3_errors import Place, from_answer
+
+_TRIES = 3
+_FIRST_PAUSE_S = 0.2
 
 
-class S3Parts:
-    """See Parted. Requests are signed with the SHA-256 of the part, so no server takes a damaged
-    one. explain: the contract's error for botocore's."""
+class S3Asker:
+    """See Asker. prefix: of its keys, for messages."""
 
-    def __init__(
-        self, odd: OddKeys, bucket: str, full: str, explain: Callable[[Exception], PannierError]
-    ) -> None:
-        self._odd, self._explain = odd, explain
-        self.place = {"Bucket": bucket, "Key": full}
+    version_header = "x-amz-version-id"
 
-    def begin(self) -> str:
-        more = {**self._odd.extra, **self._odd.customer}
-        return str(self._ask("create_multipart_upload", **more)["UploadId"])
+    def __init__(self, signed: Signed, settings: Settings, place: Place, prefix: str) -> None:
+        self._signed, self._at, self._prefix = signed, place, prefix
+        bucket = f"/{settings.options.bucket}" if settings.path_style else ""
+        self._bucket = settings.endpoint + bucket
+        self._customer = _customer_headers(settings.options)
+        self._extra = _encryption_headers(settings.options)
 
-    def listed(self, upload: str) -> dict[int, tuple[str, int]]:
-        found: dict[int, tuple[str, int]] = {}
-        after = 0
-        while True:
-            page = self._ask("list_parts", UploadId=upload, PartNumberMarker=after)
-            for part in page.get("Parts", ()):
-                found[part["PartNumber"]] = part["ETag"], part["Size"]
-            before, after = after, int(page.get("NextPartNumberMarker") or 0)
-            if not page.get("IsTruncated") or after <= before:
-                return found
+    def place(self, full: str) -> dict[str, str]:
+        return {"Bucket": self._at.bucket, "Key": full}
 
-    def put(self, upload: str, number: int, data: bytes) -> str:
-        part = {"UploadId": upload, "PartNumber": number, "Body": data}
-        return str(self._ask("upload_part", **part, **self._odd.customer)["ETag"])
+    def ask(
+        self, method: str, full: str, query: str, body: bytes = b"", sha256: str = ""
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Tries again what a busy server or a broken connection failed at."""
+        url = f"{self._bucket}/{quote(full, safe='/~')}?{query}"
+        headers = self._customer if method in ("PUT", "POST") else {}
+        if method == "POST" and query == "uploads":
+            headers = {**headers, **self._extra}
+        sha256 = sha256 or hashlib.sha256(body).hexdigest()
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return self._once(method, url, headers, body, sha256, full)
+            except TransportError as error:
+                if attempt == _TRIES or not error.temporary:
+                    raise
+            time.sleep(_FIRST_PAUSE_S * 2**attempt * random.random())
+        raise AssertionError("unreachable")
 
-    def complete(self, upload: str, parts: list[tuple[int, str]]) -> dict[str, Any]:
-        rows = [{"PartNumber": number, "ETag": etag} for number, etag in parts]
-        given = {"UploadId": upload, "MultipartUpload": {"Parts": rows}}
-        told = self._ask("complete_multipart_upload", **given, **self._odd.customer)
-        return {"e_tag": told.get("ETag"), "version": told.get("VersionId")}
-
-    def give_up(self, upload: str) -> None:
-        self._ask("abort_multipart_upload", UploadId=upload)
-
-    def _ask(self, operation: str, **given: Any) -> dict[str, Any]:
+    def _once(
+        self, method: str, url: str, headers: dict[str, str], body: bytes, sha256: str, full: str
+    ) -> tuple[Mapping[str, str], bytes]:
+        key = full.removeprefix(self._prefix)
         try:
-            answer: dict[str, Any] = getattr(self._odd.client, operation)(**self.place, **given)
+            status, told, data = self._signed.send(method, url, headers, body, sha256)
         except Exception as error:
-            raise self._explain(error) from None
-        return answer
+            raise explain_answer(error, self._at, key) from None
+        code, message = _error_in(data)
+        if status >= 300 or code:
+            # What goes wrong late comes behind the status of success.
+            raise from_answer(500 if status < 300 else status, code, message, self._at, key)
+        return told, data
+
+
+def _error_in(data: bytes) -> tuple[str, str]:
+    """(code, message) of an error that a server tells; "" where it tells none."""
+    try:
+        root = ElementTree.fromstring(data.strip())
+    except ElementTree.ParseError:
+        return "", ""
+    if root.tag.rpartition("}")[2] != "Error":
+        return "", ""
+    return root.findtext("{*}Code") or "InternalError", root.findtext("{*}Message") or ""
+
+
+def _encryption_headers(options: Options) -> dict[str, str]:
+    if options.sse_customer_key or not options.sse:
+        return {}
+    headers = {"x-amz-server-side-encryption": options.sse}
+    if options.sse_kms_key_id:
+        headers["x-amz-server-side-encryption-aws-kms-key-id"] = options.sse_kms_key_id
+    return headers
+
+
+def _customer_headers(options: Options) -> dict[str, str]:
+    key = options.sse_customer_key
+    if not key:
+        return {}
+    md5 = hashlib.md5(base64.b64decode(key), usedforsecurity=False).digest()
+    name = "x-amz-server-side-encryption-customer"
+    return {
+        f"{name}-algorithm": "AES256",
+        f"{name}-key": key,
+        f"{name}-key-MD5": base64.b64encode(md5).decode(),
+    }
