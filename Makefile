@@ -1,6 +1,6 @@
 # make test   everything that is checked before a change lands      make lint   the quick half of it
 # make demo   the program at work, step by step, in two minutes     make bench  the table of bench/
-# make test-long   power loss, hundreds of random sequences, Ceph
+# make test-long   power loss, hundreds of random sequences, Ceph, Slurm, Sun Grid Engine
 # make mutants     breaks each rule of docs/durability.md once, and sees a test fail
 #
 # All of it works from nothing on Debian or Ubuntu with Python 3.11 or newer. Environments are kept
@@ -79,7 +79,7 @@ system:
 	@sh tests/support/system-packages.sh
 
 system-long:
-	@sh tests/support/system-packages.sh ceph-mon=ceph-mon ceph-osd=ceph-osd radosgw=radosgw ceph=ceph-common slurmctld=slurmctld slurmd=slurmd sbatch=slurm-client munged=munge
+	@sh tests/support/system-packages.sh ceph-mon=ceph-mon ceph-osd=ceph-osd radosgw=radosgw ceph=ceph-common slurmctld=slurmctld slurmd=slurmd sbatch=slurm-client munged=munge sge_qmaster=gridengine-master sge_execd=gridengine-exec qconf=gridengine-client sendmail=msmtp-mta
 
 clean:
 	rm -rf .venv .venv-* .azurite .hadoop .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -54,7 +54,7 @@ OWNER = {
     "sqlalchemy": "store.databases",
     "vl_convert": "project.chart_worker",
     "distributed": "run.executors",
-    "dask_jobqueue": "run.executors",
+    "dask_jobqueue": "run.batch",
 }
 BESIDE = {("fsspec", "api.filesystem")}  # is such a file system; the transport uses others' ones
 SLOW = {"dataclasses": "core.record"}  # of the standard library: who wraps it

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.servers import slurm
 from tests.servers.dask_cluster import DaskCluster
 from tests.support.programs import Completed, Program
 from tests.support.project import Project, make_project, objects, picture
@@ -347,31 +346,3 @@ def test_what_no_worker_declares_does_not_count_and_is_told(
 
     assert f"no worker of executor '{cluster.address}' declares 'gpu'" in said.stderr
     assert locked(project) == {"one@1"}
-
-
-@pytest.mark.long
-def test_slurm_runs_stages_as_jobs(
-    tmp_path: Path, dvc: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if why := slurm.why_not():
-        pytest.fail(f"{why}; 'make system-long' installs it")
-    with closing(slurm.Slurm(tmp_path / "slurm")) as server:
-        for name, value in server.env.items():
-            monkeypatch.setenv(name, value)
-        project = new_project(tmp_path / "p", dvc, tmp_path / "store")
-        for key, value in (
-            ("url", "slurm"),
-            ("jobs", "2"),
-            ("memory", "500MB"),
-            ("resources", "MEMORY=4e8"),
-            ("walltime", "00:10:00"),
-            ("local_directory", str(tmp_path / "dask")),
-            ("log_directory", str(tmp_path / "logs")),
-        ):
-            project.dvc("config", f"pannier.executor.hpc.{key}", value)
-        project.dvc("repro", "--executor", "hpc")
-
-        alone = new_project(tmp_path / "alone", dvc, tmp_path / "other")
-        alone.dvc("repro")
-
-        assert (project.root / "dvc.lock").read_bytes() == (alone.root / "dvc.lock").read_bytes()

@@ -47,7 +47,9 @@ def why_not() -> str:
 
 
 class Slurm:
-    """env: what a program needs to find it."""
+    """env: what a program needs to find it. job: the variable that a job knows its number by."""
+
+    job = "SLURM_JOB_ID"
 
     def __init__(self, folder: Path) -> None:
         ctl_port, d_port = free_ports(2)
@@ -75,6 +77,10 @@ class Slurm:
         wait_for_port(ctl_port, self._processes[0], log)
         self._processes.append(start([*env, "slurmd", "-D", "-f", str(conf)], log))
         wait_for_port(d_port, self._processes[1], log)
+
+    def cancel(self, job: str) -> None:
+        env = os.environ | self.env
+        subprocess.run(["scancel", job], env=env, check=True, capture_output=True, timeout=60)
 
     def close(self) -> None:
         stop(self._processes[::-1])

@@ -21,20 +21,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pannier.core.errors import ConfigError, PannierError
 from pannier.core.record import dataclass, field
 from pannier.core.typed import TYPE_CHECKING, Any
-from pannier.run import placing
+from pannier.run import batch
 from pannier.run.worker import end_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCAL = "local"
-_BATCH = {
-    "slurm": "SLURMCluster",
-    "pbs": "PBSCluster",
-    "lsf": "LSFCluster",
-    "sge": "SGECluster",
-    "htcondor": "HTCondorCluster",
-}
 _CONNECT_S = 20
 _END_S = 10
 
@@ -70,7 +63,7 @@ def executor_config(name: str, tables: dict[str, dict[str, Any]]) -> ExecutorCon
     if name == LOCAL or (name.startswith("dask") and "://" in name):
         return ExecutorConfig(name, name)
     table = dict(tables.get(name.lower(), {}))
-    if not table and name in _BATCH:
+    if not table and name in batch.SYSTEMS:
         return ExecutorConfig(name, name)
     url = table.pop("url", None)
     if url is None:
@@ -80,11 +73,16 @@ def executor_config(name: str, tables: dict[str, dict[str, Any]]) -> ExecutorCon
             hint=f"dvc config pannier.executor.{name}.url dask://host:8786",
         )
     jobs = table.pop("jobs", None)
+    if jobs is not None and not (str(jobs).isdecimal() and int(jobs)):
+        raise ConfigError(
+            f"executor '{name}': 'jobs' must be a whole number, 1 or more; it is '{jobs}'",
+            hint=f"dvc config pannier.executor.{name}.jobs 1",
+        )
     return ExecutorConfig(name, str(url), int(jobs) if jobs is not None else None, table)
 
 
-def open_executor(config: ExecutorConfig) -> AbstractContextManager[Workers]:
-    """Connects to workers elsewhere.
+def open_executor(config: ExecutorConfig, logs: str) -> AbstractContextManager[Workers]:
+    """Connects to workers elsewhere. logs: a folder for what jobs of a batch system say.
 
     Raises PannierError where nobody answers, or where the library is not installed.
     """
@@ -92,11 +90,11 @@ def open_executor(config: ExecutorConfig) -> AbstractContextManager[Workers]:
     if scheme in ("dask", "dask+tls") and rest:
         _check_answers(config, rest)
         return _client(config, f"{'tls' if scheme == 'dask+tls' else 'tcp'}://{rest}")
-    if config.url in _BATCH:
-        return _batch(config)
+    if config.url in batch.SYSTEMS:
+        return _batch(config, logs)
     raise ConfigError(
         f"executor '{config.name}': '{config.url}' is neither dask://host:port nor one of"
-        f" {', '.join(_BATCH)}"
+        f" {', '.join(batch.SYSTEMS)}"
     )
 
 
@@ -123,7 +121,7 @@ def _client(config: ExecutorConfig, address: Any) -> Iterator[Workers]:
     try:
         import distributed as _distributed
     except ImportError:
-        raise _not_installed() from None
+        raise batch.not_installed() from None
     distributed: Any = _distributed
     try:
         client = distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
@@ -144,23 +142,14 @@ def _client(config: ExecutorConfig, address: Any) -> Iterator[Workers]:
 
 
 @contextmanager
-def _batch(config: ExecutorConfig) -> Iterator[Workers]:
-    try:
-        import dask_jobqueue
-    except ImportError:
-        raise _not_installed() from None
+def _batch(config: ExecutorConfig, logs: str) -> Iterator[Workers]:
     jobs = config.jobs or 1
-    options = {"cores": 1, "memory": "1GB", **config.options}
-    declared: tuple[dict[str, float], ...] = ()
-    if text := options.pop("resources", None):
-        declared = (placing.parse(str(text), config.name),)
-        named = " ".join(f"{name}={amount:g}" for name, amount in declared[0].items())
-        more = list(options.get("worker_extra_args", ()))
-        options["worker_extra_args"] = [*more, f"--resources '{named}'"]
-    with getattr(dask_jobqueue, _BATCH[config.url])(**options) as cluster:
-        cluster.scale(jobs=jobs)
-        with _client(config, cluster) as found:
-            yield Workers(config.name, found.executor, jobs, declared, found.end)
+    options = dict(config.options)
+    if not any(map(str.isspace, logs)):  # a space ends a directive
+        options.setdefault("log_directory", logs)  # else they say it where we stand
+    entered = batch.submitted(config.name, config.url, options, jobs)
+    with entered as (cluster, declared), _client(config, cluster) as found:
+        yield Workers(config.name, found.executor, jobs, declared, found.end)
 
 
 def _end(client: Any, run: str) -> None:
@@ -173,10 +162,3 @@ def _end(client: Any, run: str) -> None:
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
     teller.join(_END_S)
-
-
-def _not_installed() -> PannierError:
-    return PannierError(
-        "workers elsewhere need a library that is not installed",
-        hint="pip install 'pannier[cluster]'",
-    )
