@@ -14,7 +14,8 @@ from pannier.core.digest import LEGACY, MD5, Digest
 from pannier.core.stage import Meta, Out, Stage
 from pannier.formats import pointer
 from tests.support.oracle import Oracle
-from tests.support.programs import run
+from tests.support.programs import Program, run
+from tests.support.project import make_project
 
 CONTENT = b"old\n"
 NEW_CONTENT = b"new content\n"
@@ -276,3 +277,26 @@ def test_the_checksum_of_an_import_is_that_of_dvc(shared: Path, imports: list[Pa
             found.append(stage.md5)
 
     assert len(found) >= 4
+
+
+def test_versions_of_two_remotes_in_one_pointer_are_read_by_neither(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    """So no remote with cloud versions can be the copy of another (decision 134)."""
+    root = make_project(tmp_path / "p", dvc).root
+    (root / "f").write_text("f\n")
+    dvc("add", "f", cwd=root, check=True)
+    file = root / "f.dvc"
+    versions = ["  cloud:\n"] + [
+        f"    {name}:\n      etag: {'a' * 32}\n      version_id: {name}\n"
+        for name in ("one", "two")
+    ]
+    one, two = ("".join([file.read_text(), *versions[:count]]) for count in (2, 3))
+
+    for program in (oracle, dvc):
+        file.write_text(one)
+        assert 0 == program("status", cwd=root).rc
+        file.write_text(two)
+        refused = program("status", cwd=root)
+        assert 0 != refused.rc
+        assert "length of value must be at most 1" in refused.stderr

@@ -253,6 +253,13 @@ def test_remote_sync_copies_what_pointers_record_to_a_plain_remote(
     refused = source.dvc("remote", "sync", "plain", "far", check=False)
     assert "keeps cloud versions" in refused.stderr
     add_remote(source, "other", bucket, "nothing", "version_aware")
+    before = exact(source)
+    refused = source.dvc("remote", "sync", "far", "other", check=False)
+    assert 1 < refused.rc
+    assert "room for the versions of one remote" in refused.stderr
+    assert "'dvc remote sync far <name>'" in refused.stderr
+    assert before == exact(source)
+    assert [] == bucket.versions("nothing/")
     assert "Everything is up to date.\n" == source.dvc("remote", "sync", "other", "plain").stdout
 
 

@@ -19,6 +19,7 @@ from pannier.store.objects import Store
 from pannier.store.pace import Pace
 from pannier.store.publishing import put_bytes
 from pannier.store.remote import Remote
+from pannier.store.remote_config import RemoteConfig
 from pannier.store.statcache import StatCache
 
 _GROUP_FILES = 5_000
@@ -60,10 +61,7 @@ def sync_remotes(
     if ours.url == theirs.url:
         raise PannierError(f"remotes '{source}' and '{target}' are one place")
     if theirs.is_versioned:
-        raise PannierError(
-            f"remote '{target}' keeps cloud versions, which the pointers of a push name",
-            hint=f"'dvc fetch -r {source}' and 'dvc push -r {target}' bring data there",
-        )
+        raise _no_copy(ours, theirs)
     with open_far(ours) as origin, Remote(theirs) as goal:
         pace = Pace(options.jobs or min(origin.jobs, goal.jobs), options.rate)
         if isinstance(origin, Remote):
@@ -76,6 +74,21 @@ def sync_remotes(
     if report.failures:
         raise TransferFailed(len(report.failures), "copy", report.failures)
     return report
+
+
+def _no_copy(ours: RemoteConfig, theirs: RemoteConfig) -> PannierError:
+    """Pointers name the versions, and have room for those of one remote: decision 134."""
+    if ours.is_versioned:
+        return PannierError(
+            f"a pointer has room for the versions of one remote: '{theirs.name}' can be no copy"
+            f" of '{ours.name}'",
+            hint="a plain remote can: 'dvc remote add <name> <url>', and 'dvc remote sync"
+            f" {ours.name} <name>'",
+        )
+    return PannierError(
+        f"remote '{theirs.name}' keeps cloud versions, which the pointers of a push name",
+        hint=f"'dvc fetch -r {ours.name}' and 'dvc push -r {theirs.name}' bring data there",
+    )
 
 
 @dataclass(frozen=True, slots=True)
