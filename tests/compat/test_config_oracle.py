@@ -246,6 +246,24 @@ def test_config_answers_as_dvc(twins: Twins) -> None:
     )
 
 
+def test_a_fault_is_seen_where_a_file_that_counts_for_more_would_hide_it(twins: Twins) -> None:
+    compare(
+        twins,
+        """
+        init -q
+        config --local core.analytics false
+        config core.analytics perhaps
+        config --global core.analytics perhaps
+        config core.analytics true
+        config -l
+        file: "[core]\\nanalytics = perhaps\\n"
+        config --local core.autostage true
+        config core.analytics true
+        config core.autostage true
+        """,
+    )
+
+
 def test_remote_answers_as_dvc(twins: Twins) -> None:
     compare(
         twins,

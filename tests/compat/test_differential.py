@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -472,6 +473,116 @@ def test_links_to_a_cache_that_was_lost_are_told_and_filled_again(
 
     assert 2 == told.stdout.count("not in cache")
     assert b"1" == (twins.ours.repo / "d/a").read_bytes()
+
+
+def test_what_is_named_of_a_tracked_directory_is_added_though_it_is_ignored(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.dvc("init")
+    twins.touch("mkdir d/sub", lambda base: (base / "repo/d/sub").mkdir(parents=True))
+    for path in ("d/a.png", "d/b", "d/sub/c", "a.png"):
+        twins.touch(f"write {path}", lambda base, path=path: (base / "repo" / path).write_text("1"))
+    twins.touch("ignore", lambda b: (b / "repo/.dvcignore").write_text("*.png\nd/sub/\n"))
+    twins.dvc("add", "d")
+
+    alone = twins.dvc("add", "a.png")
+    for path in ("d/a.png", "d/sub/c", "d/sub"):
+        twins.dvc("add", path)
+
+    assert 1 == alone.rc
+    assert "nfiles: 2" in (twins.ours.repo / "d.dvc").read_text()
+
+
+@pytest.mark.parametrize("command", [("add", "d", "f"), ("commit", "-f")])
+def test_what_was_saved_before_gets_links_of_the_kind_that_is_configured_now(
+    command: tuple[str, ...], tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.dvc("init")
+    twins.touch("mkdir d", lambda base: (base / "repo/d").mkdir())
+    for path in ("d/a", "f"):
+        twins.touch(f"write {path}", lambda base, path=path: (base / "repo" / path).write_text("1"))
+    twins.dvc("add", "d", "f")
+    twins.dvc(*command)  # what is in the store is remembered at the latest now
+
+    for kind in ("symlink", "copy"):
+        twins.dvc("config", "cache.type", kind)
+        twins.dvc(*command)
+
+        assert (kind == "symlink") == (twins.ours.repo / "d/a").is_symlink()
+
+
+def test_a_link_becomes_a_file_where_only_hard_links_are_made(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    """Of an empty file none is made: it is a file of its own then."""
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.dvc("init")
+    twins.dvc("config", "cache.type", "symlink")
+    twins.touch("mkdir d", lambda base: (base / "repo/d").mkdir())
+    for path, data in {"d/a": "1", "d/empty": "", "f": ""}.items():
+        twins.touch(f"write {path}", lambda b, p=path, d=data: (b / "repo" / p).write_text(d))
+    twins.dvc("add", "d", "f")
+    twins.dvc("config", "cache.type", "hardlink")
+
+    for path in ("d/empty", "d/a", "d", "f"):
+        twins.dvc("add", path)
+
+    repo = twins.ours.repo
+    assert not any((repo / path).is_symlink() for path in ("d/a", "d/empty", "f"))
+    assert [2, 1, 1] == [(repo / path).stat().st_nlink for path in ("d/a", "d/empty", "f")]
+
+
+def test_a_link_to_what_is_gone_makes_way_for_what_is_wanted_there(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.dvc("init")
+    twins.dvc("config", "cache.type", "symlink")
+    twins.touch("mkdir d", lambda base: (base / "repo/d").mkdir())
+    for branch, files in (("one", {"d/a": "1", "d/b": "2"}), ("two", {"d/a": "3", "d/c": "4"})):
+        twins.git("checkout", "-q", "-b", branch)
+        for path in ("a", "b"):
+            twins.touch(
+                f"rm d/{path}", lambda b, p=path: (b / "repo/d" / p).unlink(missing_ok=True)
+            )
+        for path, data in files.items():
+            twins.touch(f"write {path}", lambda b, p=path, d=data: (b / "repo" / p).write_text(d))
+        twins.dvc("add", "d")
+        twins.git("add", "-A")
+        twins.git("commit", "-q", "-m", branch)
+    for name in (md5(b"3").hexdigest(), md5(b"4").hexdigest()):
+        path = f".dvc/cache/files/md5/{name[:2]}/{name[2:]}"
+        twins.touch(f"rm {path}", lambda base, path=path: (base / "repo" / path).unlink())
+    twins.git("checkout", "-q", "one")
+
+    done = twins.dvc("checkout")
+
+    assert 0 == done.rc
+    assert {"a": "1", "b": "2"} == {
+        p.name: p.read_text() for p in (twins.ours.repo / "d").iterdir()
+    }
+
+
+def test_links_are_made_anew_where_the_list_of_files_was_lost(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    twins = make_twins(tmp_path, oracle, dvc)
+    twins.dvc("init")
+    twins.touch("mkdir d", lambda base: (base / "repo/d").mkdir())
+    twins.touch("write d/a", lambda base: (base / "repo/d/a").write_text("1"))
+    twins.dvc("add", "d")
+    twins.touch("rm -r d", lambda base: shutil.rmtree(base / "repo/d"))
+    twins.dvc("checkout")  # what was made is remembered at once
+    (found,) = [path for path in objects(twins.ours.repo / ".dvc/cache") if path.endswith(".dir")]
+    twins.touch(f"rm .dvc/cache/{found}", lambda b: (b / "repo/.dvc/cache" / found).unlink())
+    twins.dvc("config", "cache.type", "symlink")
+
+    done = twins.dvc("checkout", "--relink")
+
+    assert 0 == done.rc
+    assert (twins.ours.repo / "d/a").is_symlink()
 
 
 def test_links_to_nothing_are_no_files_that_could_be_added(tmp_path: Path, dvc: Program) -> None:

@@ -69,7 +69,8 @@ def test_pushing_what_is_nowhere_fails(twins: Twins) -> None:
 
     both(twins, prepare)
 
-    assert [0, 1] == [project.dvc("push", check=False).rc for project in twins]
+    for command in ("push", "fetch"):
+        assert [0, 1] == [project.dvc(command, check=False).rc for project in twins]
 
 
 def test_a_damaged_object_is_not_handed_out(twins: Twins) -> None:
@@ -386,6 +387,39 @@ def test_bytes_with_several_names_are_told_of_by_the_first(twins: Twins) -> None
     assert {"aa", "img"} == set(theirs) - {"zz", "one", "img/one", "aa/x"}
 
 
+def test_folders_are_not_counted_as_deleted_files(twins: Twins) -> None:
+    assert is_wanted("deleted-folders")
+
+    def prepare(project: Project) -> None:
+        project.write("d/a", "1")
+        project.dvc("add", "d")
+        project.write("d/inner/b", "1")
+
+    both(twins, prepare)
+
+    theirs, ours = (project.dvc("checkout", "-f", "--summary").stdout for project in twins)
+
+    assert ("2 files deleted\n", "1 file deleted\n") == (theirs, ours)
+    assert [["a"], ["a"]] == [os.listdir(project.root / "d") for project in twins]
+
+
+def test_a_directory_whose_list_is_nowhere_is_told_as_missing(twins: Twins) -> None:
+    assert is_wanted("status-cloud-lists")
+
+    def prepare(project: Project) -> None:
+        project.write("d/a", "1")
+        project.write("f", "2")
+        project.dvc("add", "--no-commit", "d", "f")
+        project.dvc("remote", "add", "-d", "store", str(project.root.parent / "store"))
+
+    both(twins, prepare)
+
+    theirs, ours = (json.loads(project.dvc("status", "-c", "--json").stdout) for project in twins)
+
+    assert {"f": "missing"} == theirs
+    assert {"f": "missing", "d": "missing"} == ours
+
+
 def test_no_link_is_made_to_what_is_not_there(twins: Twins) -> None:
     assert is_wanted("links-to-nothing")
 
@@ -404,6 +438,83 @@ def test_no_link_is_made_to_what_is_not_there(twins: Twins) -> None:
     assert [0, 255] == [answer.rc for answer in answers]
     assert [True, False] == [os.path.lexists(project.root / "f") for project in twins]
     assert not (twins[0].root / "f").exists()
+
+
+def lose_what_links_lead_to(project: Project) -> None:
+    project.dvc("config", "cache.type", "symlink")
+    for path in ("a", "d/a", "z"):
+        project.write(path, path)
+    project.dvc("add", "a", "d", "z")
+    project.commit_all()
+    for found in objects(project.cache):
+        if found.suffix != ".dir":
+            found.unlink()
+
+
+def test_a_commit_of_links_to_nothing_names_them(twins: Twins) -> None:
+    assert is_wanted("links-lost")
+    both(twins, lose_what_links_lead_to)
+
+    for targets in (["d"], ["d/a"]):
+        answers = [project.dvc("commit", "-f", *targets, check=False) for project in twins]
+
+        assert [255, 1] == [answer.rc for answer in answers]
+        assert "'d/a': it is a link to nothing" in answers[1].stderr
+        assert "dvc pull" in answers[1].stderr
+
+
+def test_a_commit_of_links_to_nothing_records_nothing(twins: Twins) -> None:
+    assert is_wanted("links-lost")
+    both(twins, lose_what_links_lead_to)
+    (twins[1].root / "a").unlink()
+    twins[1].write("a", "new")
+    had = stored(twins[1])
+
+    answer = twins[1].dvc("commit", "-f", check=False)
+
+    assert (1, True) == (answer.rc, "'z': it is a link to nothing" in answer.stderr)
+    assert [] == twins[1].git("status", "--porcelain").lines
+    assert had == stored(twins[1])
+
+
+def test_one_directory_with_links_to_nothing_does_not_keep_the_others_back(twins: Twins) -> None:
+    assert is_wanted("links-to-nothing")
+
+    def prepare(project: Project) -> None:
+        lose_what_links_lead_to(project)
+        (project.root / "z").unlink()
+        project.write("z", "z")
+        project.dvc("add", "z")
+        (project.root / "z").unlink()
+
+    both(twins, prepare)
+
+    answers = [project.dvc("checkout", check=False) for project in twins]
+
+    assert [0, 255] == [answer.rc for answer in answers]
+    assert ["z", "z"] == [(project.root / "z").read_text() for project in twins]
+    assert {"a", "d"} <= set(answers[1].stderr.splitlines())
+
+
+def test_a_directory_whose_list_was_lost_is_not_checked_out_from_memory(twins: Twins) -> None:
+    """DVC's answer depends on what it was asked on this machine before."""
+    assert is_wanted("data-status-forgets")
+
+    def prepare(project: Project) -> None:
+        project.write("d/a", "1")
+        project.dvc("add", "d")
+        project.commit_all()
+        os.rename(project.root / "d/a", project.root / "d/m")
+        project.dvc("diff")
+        next(path for path in objects(project.cache) if path.suffix == ".dir").unlink()
+
+    both(twins, prepare)
+
+    answers = [project.dvc("checkout", "-f", check=False) for project in twins]
+
+    assert [0, 255] == [answer.rc for answer in answers]
+    assert ["a"] == os.listdir(twins[0].root / "d")
+    assert ["m"] == os.listdir(twins[1].root / "d")
 
 
 TWO_STAGES = """\

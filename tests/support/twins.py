@@ -113,24 +113,38 @@ def _tells_a_deletion_more(args: tuple[str, ...], left: str, right: str) -> bool
     if "--summary" in args:
         counts = [re.search(r"(\d+) files? deleted", text) for text in (left, right)]
         return counts[0] is not None and int(counts[0][1]) > int(counts[1][1] if counts[1] else 0)
-    said, answered = left.splitlines(), right.splitlines()
+    sums = re.compile(r"\d+ files? (added|modified|deleted|fetched)|Everything is up to date\.")
+    said, answered = (
+        [line for line in text.splitlines() if not sums.match(line)] for text in (left, right)
+    )
     more = [line for line in said if line not in answered]
     kept = [line.replace(" deleted", "") for line in said]
     deletion = any(re.search(r"^D\s| deleted", line) for line in more)
     return deletion and all(line.replace(" deleted", "") in kept for line in answered)
 
 
-def _tells_more_new(left: str, right: str) -> bool:
-    """Whether an answer to `status -c` is the other one and more that is new."""
+def _counts_more_deleted(left: str, right: str) -> bool:
+    """Whether two answers are the same but for how many files are deleted: more at the left."""
+    sums = re.compile(r",? ?(and )?\b(\d+) files? deleted")
+    told, counted = (sums.search(text) for text in (left, right))
+    return (
+        told is not None
+        and int(told[2]) > int(counted[2] if counted else 0)
+        and normal(sums.sub("", left)) == normal(sums.sub("", right))
+    )
+
+
+def _tells_more(word: str, left: str, right: str) -> bool:
+    """Whether an answer to `status -c` is the other one and more of what is new, or missing."""
     said, answered = normal(left), normal(right)
     if isinstance(said, dict) and isinstance(answered, dict):
-        more = {key: word for key, word in answered.items() if key not in said}
-        return bool(more) and set(more.values()) == {"new"} and said.items() <= answered.items()
+        more = {key: state for key, state in answered.items() if key not in said}
+        return bool(more) and set(more.values()) == {word} and said.items() <= answered.items()
     lines = [line for line in answered if line not in said]
     return (
         bool(lines)
-        and all(line.startswith("\tnew: ") for line in lines)
-        and not [line for line in said if line.strip() and line not in answered]
+        and all(line.startswith(f"\t{word}: ") for line in lines)
+        and not [line for line in said if line.startswith("\t") and line not in answered]
     )
 
 
@@ -143,6 +157,23 @@ def _states(answer: str) -> list[str]:
 def _has_other_mode(line: str) -> bool:
     """A file of the work tree with the same bytes on both sides."""
     return re.match(r"[^:]*: file \d+ (b.*) \| file \d+ \1\Z", line) is not None
+
+
+def _is_other_kind(line: str) -> bool:
+    """A file of the work tree that is a link into the cache on one side only."""
+    file, link = r"file \d+ .*", r"link 0 b'\{base\}/repo/\.dvc/cache/.*"
+    return re.match(rf".*: (?:{file} \| {link}|{link} \| {file})\Z", line) is not None
+
+
+def _tells_as_deleted(it: Parting, line: str) -> bool:
+    """Whether DVC told a file as deleted, which it has made anew then."""
+    path = line.partition(": ")[0]
+    return re.search(rf"(?m)^D\s+{re.escape(path)}$", it.left.stdout) is not None
+
+
+def _has_lost(it: Parting, what: str) -> bool:
+    """Whether an earlier step took what (a pattern) out of the cache."""
+    return any(re.match(rf"rm (-r )?\.dvc/cache{what}\Z", step) for step in it.history)
 
 
 def _is_old_list(line: str) -> bool:
@@ -161,7 +192,14 @@ EXCUSES: dict[str, Excuse] = {
             and all(_has_other_mode(line) for line in it.beside_output)
             and any(step.endswith(" +x") for step in it.history)
         )
-        or (it.args[0] == "add" and all("isexec: true" in line for line in it.found))
+        or (
+            it.args[0] in ("add", "commit")
+            and any("isexec: true" in line for line in it.found)
+            and all(
+                "isexec: true" in line or re.match(r"git status: .*\.dvc: ", line)
+                for line in it.found
+            )
+        )
     ),
     "file-mode": lambda it: (
         it.args[0] in ("add", "commit") and all(_has_other_mode(line) for line in it.found)
@@ -174,7 +212,9 @@ EXCUSES: dict[str, Excuse] = {
     "checkout-untrue": lambda it: (
         it.args[0] in ("checkout", "pull")
         and all(
-            _has_other_mode(line) or ("--relink" in it.args and line == "exit code: 0 | 255")
+            _has_other_mode(line)
+            or ("--relink" in it.args and line == "exit code: 0 | 255")
+            or (_is_other_kind(line) and _tells_as_deleted(it, line))
             for line in it.beside_output
         )
         and any(re.match(r"(\(.*\) )?dvc (add|commit) .*/", step) for step in it.history)
@@ -188,14 +228,39 @@ EXCUSES: dict[str, Excuse] = {
         and it.beside_output != []
         and all(line.endswith(": absent | dir 0 b''") for line in it.beside_output)
     ),
+    "deleted-folders": lambda it: (
+        it.args[0] in ("checkout", "pull")
+        and not it.beside_output
+        and _counts_more_deleted(it.left.stdout, it.right.stdout)
+    ),
     "links-to-nothing": lambda it: (
         it.args[0] in ("checkout", "pull")
         and [0, 255] == [it.left.rc, it.right.rc]
-        and any(".dvc/cache/" in line for line in it.beside_output)
+        and (
+            any(".dvc/cache/" in line for line in it.beside_output)
+            or (_has_lost(it, ".*") and "dvc config cache.type symlink" in it.history)
+        )
+        and "Checkout failed for following targets" in it.right.stderr
         and all(
-            line.startswith("exit code: ") or re.search(r": (link|dir) .*\| absent\Z", line)
+            line.startswith("exit code: ")
+            or re.search(r": (link|dir) .*\| absent\Z", line)
+            or re.search(r": absent \| (file|dir|link) ", line)
+            or re.search(r": link 0 b'\{base\}/repo/\.dvc/cache/.* \| file ", line)
             for line in it.beside_output
         )
+    ),
+    "links-lost": lambda it: (
+        it.args[0] == "commit"
+        and it.left.rc in (1, 255)
+        and it.right.rc == 1
+        and re.search("No such file|is not a file or directory", it.left.stderr) is not None
+        and "it is a link to nothing" in it.right.stderr
+    ),
+    "data-status-forgets": lambda it: (
+        it.args[0] == "checkout"
+        and [0, 255] == [it.left.rc, it.right.rc]
+        and "Checkout failed for following targets" in it.right.stderr
+        and _has_lost(it, r"(/.*\.dir)?")
     ),
     "last-copy": lambda it: (
         it.args[0] in ("checkout", "pull")
@@ -206,15 +271,21 @@ EXCUSES: dict[str, Excuse] = {
         )
     ),
     "remote-looked-at": lambda it: (
-        (it.args[:2] == ("status", "-c") and _tells_more_new(it.left.stdout, it.right.stdout))
+        (it.args[:2] == ("status", "-c") and _tells_more("new", it.left.stdout, it.right.stdout))
         or (
             it.args[0] == "push"
             and any(line.startswith("remote: ") for line in it.beside_output)
             and all(re.match(r"remote: .*: absent \| file ", line) for line in it.beside_output)
         )
     ),
+    "status-cloud-lists": lambda it: (
+        it.args[:2] == ("status", "-c")
+        and not it.beside_output
+        and re.search(r"(?m)^name: None, md5: \w+\.dir$", it.left.stderr) is not None
+        and _tells_more("missing", it.left.stdout, it.right.stdout)
+    ),
     "push-missing": lambda it: (
-        it.args[0] == "push"
+        it.args[0] in ("push", "fetch")
         and [0, 1] == [it.left.rc, it.right.rc]
         and len(it.beside_output) == 1
         and "do not exist neither locally nor on remote" in it.left.stderr
@@ -222,7 +293,11 @@ EXCUSES: dict[str, Excuse] = {
     "add-all-or-nothing": lambda it: (
         it.args[0] == "add"
         and [1, 1] == [it.left.rc, it.right.rc]
-        and all(line.endswith("| absent") for line in it.found)
+        and all(
+            line.endswith("| absent")
+            or re.search(r": link 0 b'\{base\}/repo/\.dvc/cache/.* \| file ", line)
+            for line in it.found
+        )
     ),
     "own-words": lambda it: (
         [254, 254] == [it.left.rc, it.right.rc]
@@ -238,7 +313,10 @@ EXCUSES: dict[str, Excuse] = {
         it.args[0] == "commit"
         and not it.left.rc
         and all(
-            re.match(r"cache: .*: absent \| file ", line) or _is_old_list(line) for line in it.found
+            re.match(r"cache: .*: absent \| file ", line)
+            or _is_old_list(line)
+            or (_is_other_kind(line) and not line.startswith(f"{it.args[-1]}: "))
+            for line in it.found
         )
     ),
     "status-writes-nothing": lambda it: (

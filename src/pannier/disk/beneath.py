@@ -168,7 +168,9 @@ def _same_file(found: os.stat_result, expected: StatKey) -> bool:
 
 def _is_unchanged(found: os.stat_result, expected: StatKey) -> bool:
     """ctime counts only for a file of one name: losing another name moves it, too."""
-    return _same_file(found, expected) if found.st_nlink > 1 else stat_key(found) == expected
+    if stat.S_ISLNK(found.st_mode) or found.st_nlink > 1:
+        return _same_file(found, expected)
+    return stat_key(found) == expected
 
 
 def has_link_parent(root: str, path: str) -> str | None:

@@ -116,7 +116,7 @@ def add(
     check_not_busy(project.rwlock, [project.absolute(task.path) for task in tasks], writing=True)
     looks = [_look(project, task, progress) for task in tasks]
     for task, look in zip(tasks, looks, strict=True):
-        refuse_other(look)
+        refuse_other(project, look)
         _check_inside(project, task, look)
     _bring_manifests(project, tasks)
     _check_vanished(project, tasks, looks, options.cwd)
@@ -174,9 +174,11 @@ def _task(project: Project, index: Index, target: str, cwd: str) -> _Task:
     # What vanished from a tracked directory is recorded as gone; see `_bring_manifests`.
     if not os.path.lexists(absolute) and not _is_part(project, covering, path):
         raise OutputMissing(target.rstrip("/"), absolute)
+    is_part = covering is not None and covering.path != path
     rules = ignore_rules(project, posixpath.dirname(path))
     found = rules.explain(path, os.path.isdir(absolute))
-    if found is not None and not found[2].startswith("!"):
+    # What is named of a tracked directory is taken, as by DVC: a pattern says what is found there.
+    if found is not None and not found[2].startswith("!") and not is_part:
         raise BadTarget(f"Path '{target}' is ignored by {found[0]}:{found[1]}:{found[2]}")
     if covering is not None:
         return _tracked_task(covering, path, target)

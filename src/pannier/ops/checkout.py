@@ -126,17 +126,21 @@ class _Checkout:
         if link is not None:
             raise BadPath(path=path, reason=f"'{link}' is a link", where=f"'{item.ref.stage.file}'")
         algorithm = digest.algorithm if digest is not None else "md5"
-        look = snapshots.look(project, path, algorithm, self._progress)
+        look = snapshots.look(project, path, algorithm, self._progress, lost=True)
         look = self._sane(look)
-        if look.digest is not None and look.digest == digest and not self._options.relink:
+        redo = self._options.relink or bool(look.lost)
+        if look.digest is not None and look.digest == digest and not redo:
             return
         snapshots.measure(project, look, self._progress)
-        if look.digest is not None and look.digest == digest and not self._options.relink:
+        if look.digest is not None and look.digest == digest and not redo:
             self._note_link(path, digest)
             return
         if look.kind == ABSENT:
             hire_ahead(out.meta.nfiles or 0)
         want = self._wanted(item)
+        if want is None and digest is not None and look.digest == digest:
+            # What is there tells what belongs there; only links may be amiss.
+            want = snapshots.measure_entries(project, look, self._progress).entries()
         if want is None:
             self._fail(path)
             return
@@ -171,9 +175,9 @@ class _Checkout:
         project, path = self._project, item.ref.path
         store = project.store_of(look.algorithm)
         snapshots.measure_entries(project, look, self._progress)
-        have: dict[str, str | None] = dict(look.entries())
-        if look.kind == OTHER:
-            have = {"": None}
+        # A link of ours to what is gone from the cache holds no data: see `_sane`.
+        empty = [""] if look.kind == OTHER else look.lost
+        have: dict[str, str | None] = {**look.entries(), **dict.fromkeys(empty)}
         if item.inside:
             have, want = self._limit(item, have, want)
         redo = self._other_links(look, want, store) if self._options.relink else set()
@@ -185,8 +189,8 @@ class _Checkout:
         plan = plan_checkout(have, want, stored, redo)
         only_links = bool(redo) and plan_checkout(have, want, stored).is_empty
         del stored
-        if look.kind == OTHER:
-            plan = replace(plan, unsaved=[])
+        if empty:
+            plan = replace(plan, unsaved=[path for path in plan.unsaved if path not in empty])
         self._check_unsaved(plan, path)
         if plan.is_empty and look.kind != ABSENT:
             self._note_link(path, item.ref.out.digest)

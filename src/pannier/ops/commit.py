@@ -17,6 +17,7 @@ from pannier.project.index import outs_of
 from pannier.project.lock_files import LockFiles, lock_name
 from pannier.project.project import Project
 from pannier.project.run_cache import RunCache
+from pannier.project.snapshot import unstorable
 from pannier.project.stage_record import Seen
 from pannier.project.targets import ALL_TARGETS, TargetOptions, select_named
 from pannier.project.tracking import shown
@@ -79,10 +80,13 @@ def _refuse_missing(project: Project, stage: Stage, target: str | None, cwd: str
     """Before anything is written: one output that is not there, and nothing is recorded."""
     for out in stage.outs:
         path = stage.path_of(out)
-        if "://" not in out.path and not os.path.lexists(project.absolute(path)):
-            error = OutputMissing(shown(path, cwd))
-            error.about = target
-            raise error
+        if "://" in out.path or os.path.exists(project.absolute(path)):
+            continue
+        error: PannierError = OutputMissing(shown(path, cwd))
+        if os.path.islink(project.absolute(path)):
+            error = unstorable(project, [(path, "it is a link to nothing")])
+        error.about = target
+        raise error
 
 
 def _stored(

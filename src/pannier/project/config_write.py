@@ -181,20 +181,22 @@ def change_level(place: Place, change: Change, *, only_if_changed: bool = False)
 
 
 def _fault_after(place: Place, tree: Tree) -> ConfigError | None:
-    """Raises what a change would break; returns a fault that was there before and still is."""
+    """Raises what a change would break; returns a fault that was there before and still is.
+
+    As with DVC a file must also do without those that count for more, which may not be there
+    elsewhere: `config.local` hides no fault of `config`.
+    """
     settings = load_settings(place.dvc_dir, check=False)
-    before = _fault(settings.merged)
-    after = _fault(
-        merge(
-            [
-                _resolved(tree, place.folder) if level.name == place.level else level.tree
-                for level in settings.levels
-            ]
-        )
-    )
-    if after is not None and (before is None or str(before) != str(after)):
-        raise after
-    return after
+    before = [level.tree for level in settings.levels]
+    own = [level.name for level in settings.levels].index(place.level)
+    after = [*before[:own], _resolved(tree, place.folder), *before[own + 1 :]]
+    left = []
+    for count in (own + 1, len(before)):
+        fault = _fault(merge(after[:count]))
+        if fault is not None and str(fault) != str(_fault(merge(before[:count]))):
+            raise fault
+        left.append(fault)
+    return left[0] or left[1]
 
 
 def _fault(tree: Tree) -> ConfigError | None:

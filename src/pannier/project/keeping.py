@@ -37,7 +37,7 @@ def record_change(
     have = before.entries() if plan.replace or plan.delete else {}
     changed = [Row(path, None, name) for path, name in plan.create]
     changed += [Row(p, have.get(p), name) for p, name in plan.replace if have.get(p) != name]
-    changed += [Row(path, have.get(path), None) for path in plan.delete]
+    changed += [Row(path, have[path], None) for path in plan.delete if path in have]
     if not changed:
         return
     unsaved = [path for path in plan.unsaved if have.get(path)]

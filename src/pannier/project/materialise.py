@@ -55,6 +55,8 @@ class Made:
     missing: list[tuple[str, str]] = field(default_factory=list)
 
 
+_NO_FILE: StatKey = (0, 0, 0, 0)
+"""Where a link leads to nothing: any link may go from there, but no file."""
 _NOTE_ABOVE = 256
 """To ask the store for so few objects again costs no more than to look at its folders."""
 
@@ -157,9 +159,10 @@ class Materialiser:
             for folder in now.folders
             for index, name in enumerate(folder.names)
         }
-        if now.skipped or now.problems or _without_ctime(found) != _without_ctime(expected):
+        found |= {name: _NO_FILE for name, _ in now.problems if expected.get(name) == _NO_FILE}
+        strange = [name for name, _ in now.skipped + now.problems if name not in found]
+        if strange or _without_ctime(found) != _without_ctime(expected):
             root.swap(new, path, None)
-            strange = [name for name, _ in now.skipped + now.problems]
             strange += sorted(found.keys() - expected.keys())
             if strange:
                 raise DiskError(
@@ -229,7 +232,7 @@ class Materialiser:
 
     def _keys(self) -> dict[str, StatKey]:
         """Stats of the files that are there, by path relative to the output."""
-        return {
+        return dict.fromkeys(self._before.lost, _NO_FILE) | {
             source.folder.join(name): source.folder.key(index)
             for source in self._before.sources
             for index, name in enumerate(source.folder.names)
@@ -276,7 +279,7 @@ class Materialiser:
         renaming (else the files are read again at the next look).
         """
         project, before = self._project, self._before
-        after = look(project, before.path, before.algorithm, self._progress)
+        after = look(project, before.path, before.algorithm, self._progress, lost=True)
         if after.kind not in (FILE, DIRECTORY):
             return
         linked = self._maker.links

@@ -34,7 +34,7 @@ class Snapshot:
 
     sources: its files in columns, digests filled in when `digest` is known. entry: for a file, its
     own stat. row: what the StatCache said of the whole tree, if it still holds. remembered: a file
-    about which the StatCache can learn nothing more.
+    about which the StatCache can learn nothing more. lost: links below that hold no data any more.
     """
 
     path: str
@@ -50,6 +50,7 @@ class Snapshot:
     digest: Digest | None = None
     meta: Meta = field(default_factory=Meta)
     remembered: bool = False
+    lost: list[str] = field(default_factory=list)
     _manifest: Manifest | None = None
 
     @property
@@ -86,8 +87,7 @@ def look(
     """Stats what is at a root-relative path; reads no file.
 
     What the StatCache remembers is filled in. lost: in a directory, links to objects that are gone
-    from the cache count as files that are not there, for who only asks. Raises DiskError,
-    UnstorableEntries.
+    from the cache count as files that are not there. Raises DiskError, UnstorableEntries.
     """
     absolute = project.absolute(path)
     try:
@@ -141,13 +141,13 @@ def _look_directory(
     except OSError as error:
         fsio.fail(error, error.filename or absolute)
     _refuse_ignore_files(project, path, tree)
-    _refuse_problems(project, path, tree, lost)
+    gone = _refuse_problems(project, path, tree, lost)
     for name, why in tree.skipped:
         progress.warn(f"'{path}/{name}' is left out: it is {why}")
     now = fingerprint((folder.path, folder.names, folder.stats) for folder in tree.folders)
     row = project.statcache.tree(absolute, algorithm)
     snapshot = Snapshot(
-        path, absolute, algorithm, DIRECTORY, clock_ns=clock_ns, tree=tree, fingerprint=now
+        path, absolute, algorithm, DIRECTORY, clock_ns, tree, fingerprint=now, lost=gone
     )
     if row is not None and row.fingerprint == now:
         snapshot.row = row
@@ -156,25 +156,29 @@ def _look_directory(
     return snapshot
 
 
-def _refuse_problems(project: Project, path: str, tree: Tree, lost: bool) -> None:
-    gone = {
-        name
-        for name, _ in tree.problems
-        if _leads_into(project.cache_dir, f"{project.absolute(path)}/{name}")
-    }
-    problems = [(f"{path}/{n}", why) for n, why in tree.problems if not (lost and n in gone)]
-    if problems and len(gone) == len(problems):
-        raise UnstorableEntries(
+def _refuse_problems(project: Project, path: str, tree: Tree, lost: bool) -> list[str]:
+    gone = [name for name, _ in tree.problems if _is_gone(project, f"{path}/{name}")]
+    left_out = set(gone) if lost else ()
+    problems = [(f"{path}/{n}", why) for n, why in tree.problems if n not in left_out]
+    if problems:
+        raise unstorable(project, problems)
+    return gone
+
+
+def unstorable(project: Project, problems: list[tuple[str, str]]) -> UnstorableEntries:
+    """The error for what cannot be tracked, (root-relative path, why)."""
+    if all(_is_gone(project, path) for path, _ in problems):
+        return UnstorableEntries(
             problems,
             "what they lead to is gone from the cache; 'dvc pull' brings it from the remote",
         )
-    if problems:
-        raise UnstorableEntries(problems)
+    return UnstorableEntries(problems)
 
 
-def _leads_into(folder: str, path: str) -> bool:
+def _is_gone(project: Project, path: str) -> bool:
+    """True for a link into our own cache, of a path where nothing can be tracked."""
     try:
-        return os.readlink(path).startswith(f"{folder}/")
+        return os.readlink(project.absolute(path)).startswith(f"{project.cache_dir}/")
     except OSError:
         return False
 

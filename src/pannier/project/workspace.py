@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pannier.core.errors import CorruptObject, FileChanged, UnstorableEntries
+from pannier.core.errors import CorruptObject, FileChanged
 from pannier.core.events import Progress
 from pannier.disk import batches, fsio, trees
 from pannier.disk.batches import EXECUTABLE, LINKED, SETTLED
@@ -32,6 +32,7 @@ from pannier.project.snapshot import (
     load_sources,
     note_present,
     remember,
+    unstorable,
 )
 from pannier.store.intake import Intake
 from pannier.store.objects import Store
@@ -43,11 +44,11 @@ from pannier.store.sources import Source
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def refuse_other(snapshot: Snapshot) -> None:
+def refuse_other(project: Project, snapshot: Snapshot) -> None:
     """Raises UnstorableEntries for a place that holds neither file nor directory."""
     if snapshot.kind == OTHER:
         why = "it is a link to nothing" if snapshot.is_link else "it is no regular file"
-        raise UnstorableEntries([(snapshot.path, why)])
+        raise unstorable(project, [(snapshot.path, why)])
 
 
 def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
@@ -55,7 +56,7 @@ def save(project: Project, snapshot: Snapshot, progress: Progress) -> None:
 
     Raises UnstorableEntries, FileChanged, DiskError, NoSpace; the workspace is as it was then.
     """
-    refuse_other(snapshot)
+    refuse_other(project, snapshot)
     store = project.store_of(snapshot.algorithm)
     store.hold()
     if _is_saved_already(store, snapshot):
@@ -120,12 +121,14 @@ def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
     if snapshot.kind not in (FILE, DIRECTORY) or _is_executable(snapshot):
         return 0
     kind = project.link_kinds()[0]
-    if kind in (COPY, REFLINK) and not any(source.folder.links for source in snapshot.sources):
+    tree = snapshot.tree
+    folders = tree.folders if tree is not None else [source.folder for source in snapshot.sources]
+    if kind in (COPY, REFLINK) and not any(folder.links for folder in folders):
         return 0
     store = project.store_of(snapshot.algorithm)
     count = 0
     with scratch_folder(project, snapshot.path) as scratch, Root(project.root) as root:
-        for source in snapshot.sources:
+        for source in load_sources(project, snapshot):  # of what was saved before none were needed
             indexes = _to_relink(store, source, kind, project.cache_dir)
             for index in indexes:
                 _relink_one(project, root, snapshot, source, index, kind, f"{scratch}/{count}")
@@ -136,12 +139,11 @@ def relink(project: Project, snapshot: Snapshot, progress: Progress) -> int:
 
 
 def _to_relink(store: Store, source: Source, kind: str, cache_dir: str) -> list[int]:
-    done = LINKED if kind == HARDLINK else 0
     # Known files nobody had open when they were read; those just read may be open for writing.
     fresh = [
         index
         for index, (flags, settled) in enumerate(zip(source.flags, source.settled, strict=True))
-        if (flags & SETTLED or settled) and not flags & done
+        if flags & SETTLED or settled
     ]
     if not fresh:
         return fresh
@@ -153,7 +155,8 @@ def _to_relink(store: Store, source: Source, kind: str, cache_dir: str) -> list[
     fresh = [i for i in fresh if names[i] not in links]
     if kind == SYMLINK:
         return fresh + strays
-    fresh = [i for i in fresh if source.folder.key(i)[2] > 0]  # empty files are never linked
+    # Empty files are never linked.
+    fresh = [i for i in fresh if source.folder.key(i)[2] > 0 and not source.flags[i] & LINKED]
     stats = array("q", batches.stat_batch(store.root, [source.hex(index) for index in fresh]))
     inodes = stats[3::FIELDS]
     others = [i for i, inode in zip(fresh, inodes, strict=True) if inode != source.folder.key(i)[3]]
@@ -179,6 +182,7 @@ def _relink_one(
 ) -> None:
     store = project.store_of(snapshot.algorithm)
     target = store.path(source.hex(index))
+    kind = COPY if kind == HARDLINK and source.folder.key(index)[2] == 0 else kind
     path = os.path.relpath(source.path(index), project.root)
     there = os.lstat(source.path(index))
     before = stat_key(there) if stat.S_ISLNK(there.st_mode) else source.folder.key(index)
