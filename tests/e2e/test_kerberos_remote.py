@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.hadoop import Hadoop
-from tests.support.programs import Program
+from tests.support.programs import Program, run
 from tests.support.project import Project
 
 FILES = {"data/a": "a", "data/sub/b": "b" * 3_000_000, "model": "m"}
@@ -66,3 +66,25 @@ def test_without_a_ticket_nothing_travels_and_one_sentence_says_why(
     assert 1 == done.stderr.count("there is no Kerberos ticket")
     assert done.stderr.endswith("Hint: kinit\n")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("sender", ["webhdfs"], indirect=True)
+def test_a_machine_without_kerberos_is_told_what_to_install(
+    sender: Project, nobody: Path, tmp_path: Path
+) -> None:
+    """Its library is hidden behind an empty file, for this one process. Over hdfs:// the same is
+    said after three minutes, in which hdfs-native tries again."""
+    hidden = tmp_path / "push.sh"
+    libraries = Path("/usr/lib").glob("*/libgssapi_krb5.so.2")
+    binds = [f"mount --bind /dev/null {path.resolve()}\n" for path in libraries]
+    hidden.write_text(f"set -e\n{''.join(binds)}exec {sender.program.path} push\n")
+
+    done = run(["unshare", "--mount", "sh", hidden], cwd=sender.root)
+
+    assert binds
+    assert 1 == done.rc, done
+    assert "its library is not on this machine" in done.stderr
+    assert done.stderr.endswith(
+        "Hint: apt-get install krb5-user, or dnf install krb5-workstation\n"
+    )

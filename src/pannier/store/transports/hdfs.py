@@ -156,7 +156,7 @@ class _HdfsTree:
         said = text.replace("\\n", "\n").splitlines()[0][:300] if text else type(error).__name__
         if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
             return NotThere(f"{where} does not exist")
-        if "GSSAPIError" in text:
+        if "GSSAPIError" in text or "libgssapi" in text:
             return self._refused(text)
         if isinstance(error, PermissionError) or any(word in text for word in _DENIED):
             return AccessDenied(
