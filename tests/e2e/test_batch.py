@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_cluster import LIMIT_S, lines, new_project, until
+from tests.e2e.test_cluster import LIMIT_S, lines, locked, new_project, until
 from tests.servers import gridengine, slurm
 from tests.servers.batch import Batch
 from tests.support.programs import Program
@@ -124,6 +124,30 @@ def test_a_job_that_is_cancelled_is_submitted_again_and_its_stage_runs_there(
     assert project.dvc("status", "train@1").stdout == "Data and pipelines are up to date.\n"
 
 
+@pytest.mark.parametrize(
+    "system", ["pbs", *(long(name) for name in ("slurm", "sge"))], indirect=True
+)
+def test_an_interrupt_ends_the_jobs_and_what_they_run(
+    system: str, server: Server, tmp_path: Path, dvc: Program
+) -> None:
+    started = tmp_path / "pids"
+    project = new_project(tmp_path / "p", dvc, tmp_path / "store")
+    configure(project, system, tmp_path, 1)
+    project.write("train.sh", f"echo $$ >> {started}; echo $PPID >> {started}; sleep 300\n")
+    running = subprocess.Popen(
+        [dvc.path, "repro", "-q", "--executor", "hpc", "train@1"], cwd=project.root
+    )
+    try:
+        until(lambda: len(lines(started)) == 2, "the stage runs")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(LIMIT_S) == 252
+    finally:
+        running.kill()
+
+    until(lambda: not any(is_alive(int(pid)) for pid in lines(started)), "command and worker end")
+    assert locked(project) == {"prepare"}
+
+
 @pytest.mark.parametrize("system", AS_PROGRAMS, indirect=True)
 def test_a_job_that_is_refused_is_one_sentence(
     system: str, server: Server, tmp_path: Path, dvc: Program, monkeypatch: pytest.MonkeyPatch
@@ -139,6 +163,31 @@ def test_a_job_that_is_refused_is_one_sentence(
     assert f"{SUBMIT[system]} does not take the job: {why}\n" in said.stderr
     assert "Traceback" not in said.stderr + said.stdout
     assert not (project.root / "dvc.lock").exists()
+
+
+@pytest.mark.parametrize("system", ["pbs"], indirect=True)
+def test_jobs_that_do_not_begin_are_told_of(
+    system: str, server: Server, tmp_path: Path, dvc: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCH_FAILS", "no disk")
+    project = new_project(tmp_path / "p", dvc, tmp_path / "store")
+    configure(project, system, tmp_path, 2)
+    project.dvc("config", "pannier.executor.hpc.death_timeout", "1")
+    said = tmp_path / "said"
+    with said.open("wb") as file:
+        running = subprocess.Popen(
+            [dvc.path, "repro", "--executor", "hpc"], cwd=project.root, stderr=file
+        )
+    try:
+        words = "executor 'hpc': no job has begun for 1 seconds"
+        until(lambda: words in said.read_text(), "it is told")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(LIMIT_S) == 252
+    finally:
+        running.kill()
+
+    assert said.read_text().count(words) == 1
+    assert f"in '{project.root}/.dvc/tmp/pannier/jobs'" in said.read_text()
 
 
 def test_a_machine_without_the_batch_system_is_one_sentence(

@@ -105,7 +105,7 @@ def _elsewhere(
     made = [one.path for one in plan.outputs.all if one.out.cache]
     with Carrier(project, progress, options.remote) as carrier:
         code = code_of(project, made)
-        with open_executor(config, f"{project.scratch}/jobs") as workers:
+        with open_executor(config, f"{project.scratch}/jobs", progress.warn) as workers:
             runner = FarRunner(project, workers, code, carrier, narrator, progress)
             runner.check(plan.stages)
             far = replace(options, run=replace(options.run, carrier=carrier))

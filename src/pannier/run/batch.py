@@ -11,7 +11,9 @@ import inspect
 import logging
 import queue
 import shutil
+import signal
 import threading
+import time
 from contextlib import contextmanager
 
 from pannier.core.errors import ConfigError, PannierError
@@ -19,7 +21,7 @@ from pannier.core.typed import TYPE_CHECKING, Any
 from pannier.run import placing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 SYSTEMS = {
     "slurm": "SLURMCluster",
@@ -51,24 +53,20 @@ _OURS = {"args", "kwargs", "base_class_kwargs", "job_kwargs", "job_cls", "n_work
 """Parameters that are no settings: what stands for others, and what we give or Dask refuses."""
 _LOOK_AGAIN_S = 2.0
 _ASK_AGAIN_S = 5.0
+_PATIENCE_S = 60.0
 
 
 @contextmanager
 def submitted(
-    name: str, system: str, options: Mapping[str, Any], jobs: int
+    name: str, system: str, options: Mapping[str, Any], jobs: int, warn: Callable[[str], None]
 ) -> Iterator[tuple[Any, tuple[dict[str, float], ...]]]:
     """(Dask's cluster, resources that each worker declares) while jobs are there that the batch
-    system took; they end with it.
+    system took; they end with it. warn: called once when none of them begins, from another thread.
 
     Raises ConfigError for options that it does not know, PannierError where there is no such batch
     system, or where it refuses a job.
     """
-    try:
-        import dask_jobqueue
-    except ImportError:
-        raise not_installed() from None
-
-    cluster_class: Any = getattr(dask_jobqueue, SYSTEMS[system])
+    cluster_class = _cluster_class(system)
     given = {**_DEFAULTS, **_NEEDED.get(system, {}), **options}
     text = given.pop("resources", None)
     declared = (placing.parse(str(text), name),) if text else ()
@@ -86,12 +84,25 @@ def submitted(
     logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
     results: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
     begun, over = threading.Event(), threading.Event()
+    patience_s = _seconds(made.get("death_timeout"))
+    logs = made.get("log_directory")
+
+    def tell_silence(passed_s: float) -> bool:
+        if passed_s < patience_s:
+            return False
+        where = f" What they say is in '{logs}'." if logs else ""
+        warn(
+            f"executor '{name}': no job has begun for {patience_s:g} seconds: they wait for their"
+            f" turn, or ended at once.{where}"
+        )
+        return True
+
     job_class = _telling(cluster_class.job_cls, results.put, begun, over)
     try:
         cluster = cluster_class(job_cls=job_class, **made)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"executor '{name}': {_first_line(str(error))}") from None
-    keeper = threading.Thread(target=_keep, args=(cluster, jobs, over), daemon=True)
+    keeper = threading.Thread(target=_keep, args=(cluster, jobs, over, tell_silence), daemon=True)
     try:
         cluster.scale(jobs=jobs)
         for _ in range(jobs):
@@ -111,6 +122,18 @@ def not_installed() -> PannierError:
         "workers elsewhere need a library that is not installed",
         hint="pip install 'pannier[cluster]'",
     )
+
+
+def _cluster_class(system: str) -> Any:
+    heard = signal.getsignal(signal.SIGINT)
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise not_installed() from None
+    finally:
+        # With its import Ctrl-C means an end with exit code 0, as if all were done.
+        signal.signal(signal.SIGINT, heard)
+    return getattr(dask_jobqueue, SYSTEMS[system])
 
 
 def _typed(name: str, system: str, cluster_class: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,13 +196,24 @@ def _telling(job_class: Any, tell: Any, begun: threading.Event, over: threading.
     return Job
 
 
-def _keep(cluster: Any, jobs: int, over: threading.Event) -> None:
+def _keep(
+    cluster: Any, jobs: int, over: threading.Event, tell_silence: Callable[[float], bool]
+) -> None:
     """Submits jobs again whose workers were there and are gone: their time was over, or somebody
     cancelled them. Dask forgets such a worker a quarter of a minute after it was lost."""
+    began_s = time.monotonic()
+    is_told = False
     while not over.wait(_LOOK_AGAIN_S):
         if len(cluster.workers) < jobs:
             with contextlib.suppress(Exception):
                 cluster.scale(jobs=jobs)
+        is_told = is_told or bool(cluster.scheduler_info["workers"])
+        is_told = is_told or tell_silence(time.monotonic() - began_s)
+
+
+def _seconds(text: str | None) -> float:
+    """How long a worker waits for us; so long we wait for the first of them."""
+    return float(text) if text and text.isdecimal() else _PATIENCE_S
 
 
 def _refused(name: str, program: str, error: Exception) -> PannierError:

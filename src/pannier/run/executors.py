@@ -81,8 +81,11 @@ def executor_config(name: str, tables: dict[str, dict[str, Any]]) -> ExecutorCon
     return ExecutorConfig(name, str(url), int(jobs) if jobs is not None else None, table)
 
 
-def open_executor(config: ExecutorConfig, logs: str) -> AbstractContextManager[Workers]:
-    """Connects to workers elsewhere. logs: a folder for what jobs of a batch system say.
+def open_executor(
+    config: ExecutorConfig, logs: str, warn: Callable[[str], None]
+) -> AbstractContextManager[Workers]:
+    """Connects to workers elsewhere. logs: a folder for what jobs of a batch system say. warn: for
+    a sentence about them, from any thread.
 
     Raises PannierError where nobody answers, or where the library is not installed.
     """
@@ -91,7 +94,7 @@ def open_executor(config: ExecutorConfig, logs: str) -> AbstractContextManager[W
         _check_answers(config, rest)
         return _client(config, f"{'tls' if scheme == 'dask+tls' else 'tcp'}://{rest}")
     if config.url in batch.SYSTEMS:
-        return _batch(config, logs)
+        return _batch(config, logs, warn)
     raise ConfigError(
         f"executor '{config.name}': '{config.url}' is neither dask://host:port nor one of"
         f" {', '.join(batch.SYSTEMS)}"
@@ -142,12 +145,12 @@ def _client(config: ExecutorConfig, address: Any) -> Iterator[Workers]:
 
 
 @contextmanager
-def _batch(config: ExecutorConfig, logs: str) -> Iterator[Workers]:
+def _batch(config: ExecutorConfig, logs: str, warn: Callable[[str], None]) -> Iterator[Workers]:
     jobs = config.jobs or 1
     options = dict(config.options)
     if not any(map(str.isspace, logs)):  # a space ends a directive
         options.setdefault("log_directory", logs)  # else they say it where we stand
-    entered = batch.submitted(config.name, config.url, options, jobs)
+    entered = batch.submitted(config.name, config.url, options, jobs, warn)
     with entered as (cluster, declared), _client(config, cluster) as found:
         yield Workers(config.name, found.executor, jobs, declared, found.end)
 
