@@ -13,6 +13,7 @@ import pytest
 
 from tests.crash.test_repro import records
 from tests.support.crash import (
+    FIRST,
     REMOTE_HOME,
     SCENES,
     Picture,
@@ -20,7 +21,9 @@ from tests.support.crash import (
     Scene,
     Trial,
     World,
+    added,
     faults,
+    picture,
     prepare,
     sample,
     write_first,
@@ -136,6 +139,38 @@ def test_no_mixture_after_a_repro_is_unsound(kind: str, base: Path, runs: Runs) 
         kept = after.content(lock) == trial.golden.content(lock)
         return lasting(trial, after) + ([] if kept else [f"{lock} is not what was written"])
 
+    assert [] == unsound(trial, trial.log, judge, promised)
+
+
+def _emptied(world: World) -> None:
+    added(world)
+    world.remove("repo/big.bin", "repo/data")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_is_durable_before_destroy_takes_what_it_could_be_made_of(
+    kind: str, base: Path, runs: Runs
+) -> None:
+    """What `checkout` puts in its place is not flushed, for the cache has it; until it is gone."""
+    trial = prepare(Scene("checkout", ("checkout",), _emptied), base, runs, kind)
+    done = trial.world.run("destroy", "-f", log=str(base / "destroy.log"))
+    lines = (base / "destroy.log").read_text("utf-8", "surrogateescape").splitlines()
+    trial.log += [line.split("\t") for line in lines]
+    trial.golden = picture(trial.world)
+
+    def judge(_: Trial, after: Picture) -> list[str]:
+        held = {*after.data().values(), *after.objects().values()}
+        return [
+            f"{path} is nowhere" for path, data in trial.golden.data().items() if data not in held
+        ]
+
+    def promised(_: Trial, after: Picture) -> list[str]:
+        found = after.data()
+        data = trial.golden.data().items()
+        return [f"{path} is not what it was" for path, was in data if found.get(path) != was]
+
+    assert done.rc == 0, str(done)
+    assert {f"repo/{path}" for path in FIRST} == trial.golden.data().keys()
     assert [] == unsound(trial, trial.log, judge, promised)
 
 

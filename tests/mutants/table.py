@@ -943,6 +943,13 @@ MUTANTS = (
         "        remove_if_there(path)\n",
         f"{MODEL} -k remove",
     ),
+    Mutant(
+        "1: data is durable before destroy takes what it could be made of",
+        "ops/destroy.py",
+        "                disk.flush()\n",
+        "                pass\n",
+        f"{MODEL} -k destroy",
+    ),
     # -- gc, verify, undo ----
     Mutant(
         "19: a list that is nowhere stops gc",

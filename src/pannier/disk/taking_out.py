@@ -144,6 +144,7 @@ def _link_out(
         return batches.DONE, key
     if key[2] == 0:
         # An empty file shared by all its copies would be the first to hit the limit of links.
+        faults.point("create", target)
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder_fd)
         made = stat_key(os.fstat(fd))
         os.close(fd)
