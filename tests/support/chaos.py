@@ -342,6 +342,9 @@ class Chaos:
             return
         verb = job.words[0]
         here, there, good = self._objects("cache"), self._objects("remote"), self._good()
+        if len(jobs) > 1:  # somebody else may put what is damaged aside, after it was looked at
+            damaged = {path.parent.name + path.name: data for path, data in self._harmed}
+            here, there = here | damaged, there | damaged
         for target in job.targets:
             data = after.get((job.project, target))
             if data is None:
