@@ -12,6 +12,7 @@ from pannier.core.errors import ConfigError, TransportError, Unreachable
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
 from pannier.store.transport import Transport
+from pannier.store.transports.s3 import S3Transport
 from tests.contract.places import failure
 from tests.servers.canned import Answer, CannedServer
 
@@ -95,3 +96,17 @@ def test_a_file_of_authorities_that_is_not_there_is_named(server: CannedServer) 
 
     assert isinstance(error, ConfigError)
     assert "'/none/ca.pem'" in str(error)
+
+
+@pytest.mark.parametrize("trusted", ["ca.pem", "other.pem"])
+def test_requests_about_parts_of_objects_trust_the_same_authorities(
+    server: CannedServer, authority: Path, trusted: str
+) -> None:
+    transport = at(server, ssl_verify=str(authority / trusted))
+    assert isinstance(transport, S3Transport)
+
+    error = failure(transport.give_up_uploads)  # what answers is no list of uploads
+
+    assert isinstance(error, TransportError)
+    assert "\n" not in str(error)
+    assert (trusted == "ca.pem") == bool(server.requests)
