@@ -222,6 +222,22 @@ def test_no_secret_is_in_any_log(bucket: Bucket, caplog: pytest.LogCaptureFixtur
     assert "Signature=" not in caplog.text
 
 
+def test_no_token_is_in_the_log_of_a_request_about_parts(
+    canned_s3: Canned, caplog: pytest.LogCaptureFixture
+) -> None:
+    """botocore, which signs it, tells at its finest what it signs."""
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("botocore").setLevel(logging.NOTSET)
+    server = canned_s3(lambda request: Answer(200, b"<ListMultipartUploadsResult/>"))
+    transport = at(server.endpoint)
+    assert isinstance(transport, S3Transport)
+
+    assert 0 == transport.give_up_uploads()
+
+    assert TOKEN in server.requests[0].headers.values()
+    assert TOKEN not in caplog.text
+
+
 def test_settings_show_no_secret() -> None:
     config = RemoteConfig("far", "s3://b/x", {"secret_access_key": SECRET, "session_token": TOKEN})
 
@@ -522,6 +538,24 @@ def test_an_upload_whose_beginning_is_lost_begins_anew(
     assert {} == errors(transport.upload_many([(f"{local}/big", "big", expected)], 2, nothing))
 
     assert bucket.look("big") == BIG
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("prefix", ["some/where", "so me/wh+ere"])
+def test_names_that_a_url_has_to_escape_may_come_in_parts(
+    bucket: Bucket, local: Path, prefix: str
+) -> None:
+    """As those of remotes with cloud versions do."""
+    config = replace(bucket.config, url=f"s3://{bucket.name}/{prefix}", scratch=f"{local}/notes")
+    (local / "big").write_bytes(BIG)
+    key = "ü c/(1)+~'&=%41;,@$!*.bin"
+
+    with closing(open_transport(config)) as transport:
+        assert {} == errors(transport.upload_many([(f"{local}/big", key, "")], 1, nothing))
+
+    assert {f"{prefix}/{key}": len(BIG)} == bucket.server.keys(bucket.name)
+    told = bucket.server.client.head_object(Bucket=bucket.name, Key=f"{prefix}/{key}")
+    assert told["ETag"].endswith('-6"')  # obstore's parts are bigger
 
 
 def test_bytes_are_signed_so_that_the_server_refuses_others(canned_s3: Canned, local: Path) -> None:
