@@ -94,7 +94,9 @@ class Kerberos:
         try:
             _run(env, *past, "kinit", *wanted)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            # The child of faketime, which then removes what it has in /dev/shm.
+            (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            os.kill(int(child), signal.SIGTERM)
             process.wait(STOP_S)
         return cache
 
