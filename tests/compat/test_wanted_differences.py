@@ -387,6 +387,28 @@ def test_bytes_with_several_names_are_told_of_by_the_first(twins: Twins) -> None
     assert {"aa", "img"} == set(theirs) - {"zz", "one", "img/one", "aa/x"}
 
 
+def test_a_recorded_file_that_is_left_out_is_not_written_over(twins: Twins) -> None:
+    assert is_wanted("checkout-left-out")
+
+    def prepare(project: Project) -> None:
+        project.write("d/a.png", "1")
+        project.write("d/b", "2")
+        project.dvc("add", "d")
+        project.write(".dvcignore", "*.png\n")
+
+    both(twins, prepare)
+
+    same = [project.dvc("checkout") for project in twins]
+    for project in twins:
+        (project.root / "d/a.png").unlink()
+        project.write("d/a.png", "edited")
+    edited = [project.dvc("checkout", check=False).rc for project in twins]
+
+    assert [["M       d/"], []] == [answer.lines for answer in same]
+    assert [0, 255] == edited
+    assert ["1", "edited"] == [(project.root / "d/a.png").read_text() for project in twins]
+
+
 def test_folders_are_not_counted_as_deleted_files(twins: Twins) -> None:
     assert is_wanted("deleted-folders")
 

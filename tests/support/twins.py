@@ -228,6 +228,14 @@ EXCUSES: dict[str, Excuse] = {
         and it.beside_output != []
         and all(line.endswith(": absent | dir 0 b''") for line in it.beside_output)
     ),
+    "checkout-left-out": lambda it: (
+        it.args[0] in ("checkout", "pull")
+        and any(step.endswith(" >> .dvcignore") for step in it.history)
+        and (
+            (not it.beside_output and "M  " in it.left.stdout)
+            or "left out by .dvcignore" in it.right.stderr
+        )
+    ),
     "deleted-folders": lambda it: (
         it.args[0] in ("checkout", "pull")
         and not it.beside_output

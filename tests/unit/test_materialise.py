@@ -221,6 +221,46 @@ def test_an_edit_of_what_is_to_be_deleted_stops_the_work_and_stays(tmp_path: Pat
     assert b"edited" == (tmp_path / "p" / "out" / "b").read_bytes()
 
 
+@pytest.mark.parametrize("wanted", [{"a": "2", "b": "1"}, {"b": "1"}, {"": "2"}])
+def test_a_file_that_takes_the_place_of_a_link_to_nothing_stays(
+    tmp_path: Path, wanted: Files
+) -> None:
+    project = project_in(tmp_path / "p", "symlink")
+    first, second = store(project, {"a": "1", "b": "1"}), store(project, wanted)
+    place = tmp_path / "p" / "out"
+    check_out(project, first)
+    (place / "a").unlink()
+    (place / "a").symlink_to(f"{project.cache_dir}/gone")
+    look = snapshots.look(project, "out", MD5, Told(), lost=True)
+    have: dict[str, str | None] = {**snapshots.measure_entries(project, look, Told()).entries()}
+    plan = plan_checkout({**have, "a": None}, second, set(second.values()))
+    (place / "a").unlink()
+    (place / "a").write_text("edited")
+
+    with pytest.raises(PannierError):
+        Materialiser(project, look, False, Told()).apply(plan, second, "" not in second)
+
+    assert b"edited" == (place / "a").read_bytes()
+
+
+@pytest.mark.parametrize("wanted", [{"a": "2", "b": "1"}, {"b": "1"}, {"": "2"}])
+def test_a_link_to_nothing_makes_way(tmp_path: Path, wanted: Files) -> None:
+    project = project_in(tmp_path / "p", "symlink")
+    first, second = store(project, {"a": "1", "b": "1"}), store(project, wanted)
+    place = tmp_path / "p" / "out"
+    check_out(project, first)
+    (place / "a").unlink()
+    (place / "a").symlink_to(f"{project.cache_dir}/gone")
+    look = snapshots.look(project, "out", MD5, Told(), lost=True)
+    have: dict[str, str | None] = {**snapshots.measure_entries(project, look, Told()).entries()}
+    plan = plan_checkout({**have, "a": None}, second, set(second.values()))
+
+    Materialiser(project, look, False, Told()).apply(plan, second, "" not in second)
+
+    expected = {path: str(data).encode() for path, data in wanted.items()}
+    assert (expected.get("") or expected) == shown(project)
+
+
 def test_what_is_ignored_stays_and_stands_in_the_way(tmp_path: Path) -> None:
     project = project_in(tmp_path / "p")
     want = store(project, {"a.log": "wanted", "b": "1"})

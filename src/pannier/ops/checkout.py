@@ -180,6 +180,7 @@ class _Checkout:
         have: dict[str, str | None] = {**look.entries(), **dict.fromkeys(empty)}
         if item.inside:
             have, want = self._limit(item, have, want)
+        have |= self._left_out(look, have, want)
         redo = self._other_links(look, want, store) if self._options.relink else set()
         recorded = item.ref.out.digest if not item.inside else None
         if look.kind == ABSENT and recorded and was_complete(project, look.absolute, recorded):
@@ -217,6 +218,27 @@ class _Checkout:
             p: d for p, d in have.items() if is_within(p, inside) or is_within(inside, p)
         }
         return kept, {p: d for p, d in want.items() if is_within(p, inside)}
+
+    def _left_out(
+        self, look: Snapshot, have: Mapping[str, str | None], want: Mapping[str, str]
+    ) -> dict[str, str | None]:
+        """Recorded files that `.dvcignore` leaves out, and that hold what was recorded."""
+        if look.kind != DIRECTORY or snapshots.skip_rule(self._project, look.path) is None:
+            return {}
+        found: dict[str, str | None] = {}
+        for path, name in want.items():
+            if path in have or not os.path.isfile(f"{look.absolute}/{path}"):
+                continue
+            if has_link_parent(self._project.root, f"{look.path}/{path}") is not None:
+                continue
+            one = snapshots.look(
+                self._project, f"{look.path}/{path}", look.algorithm, self._progress
+            )
+            if snapshots.measure(self._project, one, self._progress).digest == Digest(
+                look.algorithm, name
+            ):
+                found[path] = name
+        return found
 
     def _other_links(self, look: Snapshot, want: Mapping[str, str], store: Store) -> set[str]:
         """Paths of files that are not links of the configured kind to what is wanted there."""
