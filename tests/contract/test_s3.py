@@ -31,7 +31,7 @@ from pannier.core.errors import (
 )
 from pannier.store.remote_config import RemoteConfig
 from pannier.store.schemes import open_transport
-from pannier.store.transport import Entry, Transport
+from pannier.store.transport import Entry, Facts, Transport
 from pannier.store.transports import big_uploads
 from pannier.store.transports.s3 import S3Transport
 from pannier.store.transports.s3_aws_files import Keys
@@ -558,6 +558,21 @@ def test_names_that_a_url_has_to_escape_may_come_in_parts(
     assert told["ETag"].endswith('-6"')  # obstore's parts are bigger
 
 
+def test_the_version_that_parts_became_is_told(bucket: Bucket, local: Path) -> None:
+    client, at = bucket.server.client, {"Bucket": bucket.name}
+    client.put_bucket_versioning(**at, VersioningConfiguration={"Status": "Enabled"})
+    (local / "big").write_bytes(BIG)
+    config = replace(bucket.config, scratch=f"{local}/notes")
+
+    with closing(open_transport(config)) as transport:
+        (result,) = transport.upload_many([(f"{local}/big", "big", "")], 1, nothing)
+
+    told = client.head_object(**at, Key="some/where/big")
+    assert result.facts is not None
+    assert told["VersionId"] == result.facts.version_id
+    assert ("etag", told["ETag"].strip('"')) == result.facts.checksum
+
+
 def test_bytes_are_signed_so_that_the_server_refuses_others(canned_s3: Canned, local: Path) -> None:
     server = canned_s3(lambda request: Answer(200, b"", {"ETag": '"e"'}))
 
@@ -880,7 +895,7 @@ def test_parts_are_signed_with_their_digests_and_told_how_they_are_kept(
         if len(joined) == 1:
             return Answer(200, s3_error(500, "InternalError").body)
         made = b'<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>'
-        return Answer(200, made)
+        return Answer(200, made, {"x-amz-version-id": "v1"})
 
     server = canned_s3(answer)
     config = RemoteConfig(
@@ -889,8 +904,9 @@ def test_parts_are_signed_with_their_digests_and_told_how_they_are_kept(
     (local / "big").write_bytes(BIG)
 
     with closing(open_transport(replace(config, scratch=str(local / "notes")))) as transport:
-        assert {} == errors(transport.upload_many([(f"{local}/big", "big", "")], 1, nothing))
+        (result,) = transport.upload_many([(f"{local}/big", "big", "")], 1, nothing)
 
+    assert Facts(len(BIG), ("etag", "e"), "v1") == result.facts
     assert 2 == len(joined)
     (first,) = [r for r in server.requests if r.path.endswith("?uploads")]
     parts = [r for r in server.requests if r.method == "PUT"]
