@@ -269,6 +269,15 @@ stages:
     cmd: echo ${item.model} ${nested} ${key} > ${key}.g
     params: [nested]
     outs: ["${key}.g"]
+  flags:
+    foreach: ["${b}", true, "x${b}"]
+    do:
+      cmd: echo ${item}
+  switches:
+    matrix:
+      written: [true, "${nested.flag}", null]
+      named: ${flags}
+    cmd: echo ${item.written} ${item.named} ${key}
 """
 PARAMS = r"""
 lr: 0.1
@@ -276,6 +285,7 @@ lr: 0.1
 n: 3
 b: true
 nul: null
+flags: [true, 1]
 l: [1, 2, {x: y, z: [[1, 2], {q: []}]}]
 d: {z: 1, a: {k: v}, s: "it's"}
 nested: {flag: true, off: false, p: 0.5, many: [1, "x y"]}

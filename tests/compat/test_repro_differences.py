@@ -133,3 +133,17 @@ def test_a_dry_run_says_only_what_is_so(twins: Twins) -> None:
     assert ours == theirs.replace(
         "Stage 'copy' is cached - skipping run, checking out outputs\n", ""
     )
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_what_is_there_and_nobody_recorded_stays(twins: Twins, options: tuple[str, ...]) -> None:
+    assert is_wanted("checkout-unrecorded")
+    for project in twins:
+        project.write("dvc.yaml", PIPELINE.format(cmd="cp in out").replace("copy", "other"))
+        project.write("out", "not recorded\n")
+
+    answers = [project.dvc("checkout", *options, check=False) for project in twins]
+
+    assert [255, 0] == [answer.rc for answer in answers]
+    kept = None if options else "not recorded\n"
+    assert [kept, "not recorded\n"] == [out(project) for project in twins]

@@ -76,6 +76,35 @@ def test_a_pipeline_is_run_failed_mended_and_brought_back(twins: Make) -> None:
     both.dvc("repro", "-q")
 
 
+def test_outputs_that_nobody_made_yet_cannot_be_brought(
+    tmp_path: Path, oracle: Oracle, dvc: Program
+) -> None:
+    pair = make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)
+    answers: tuple[list[object], list[object]] = [], []
+    for project, said in zip(pair, answers, strict=True):
+        files = {"dvc.yaml": PIPELINE, "params.yaml": PARAMS, "x.dvc": "outs:\n- path: x\n"}
+        for name, text in files.items():
+            project.write(name, text)
+        project.dvc("remote", "add", "-d", "far", str(project.root.parent / "far"))
+        for args in (
+            ["checkout"],
+            ["checkout", "--allow-missing"],
+            ["checkout", "d"],
+            ["checkout", "d/x/o/p"],
+            ["pull"],
+            ["repro", "-q", "a"],
+            ["checkout"],
+            ["checkout", "a"],
+        ):
+            done = project.dvc(*args, check=False)
+            told = done.stderr.replace(str(project.root), "").splitlines()
+            said.append(
+                (args, done.rc, sorted(line for line in told if not line.startswith("Hint: ")))
+            )
+
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.long
 def test_options_choose_what_is_run(twins: Make) -> None:
     both = twins({"dvc.yaml": PIPELINE, "params.yaml": PARAMS, "in": "in\n"})

@@ -171,7 +171,10 @@ class _Builder:
             self.resolver.fail(f"'{shown}'", reason, keys, verb="resolve")
         if any(isinstance(item, dict | list) for item in data):
             return {str(index): {"item": item} for index, item in enumerate(data)}
-        return {to_text(item): {"item": item} for item in data}
+        return {
+            _member(item, _written(raw["foreach"], index)): {"item": item}
+            for index, item in enumerate(data)
+        }
 
     def _matrix(
         self, name: str, raw: dict[str, Any], variables: Variables
@@ -183,8 +186,14 @@ class _Builder:
             if not isinstance(values, list | dict) and values != raw["matrix"].get(axis):
                 reason = f" expected list, got {type(values).__name__}"
                 self.resolver.fail(f"'{shown}'", reason, (*keys, axis), verb="resolve")
+            written = raw["matrix"].get(axis)
             axes[axis] = [
-                (f"{axis}{index}" if isinstance(value, dict | list) else to_text(value), value)
+                (
+                    f"{axis}{index}"
+                    if isinstance(value, dict | list)
+                    else _member(value, _written(written, index)),
+                    value,
+                )
                 for index, value in enumerate(values)
             ]
         if math.prod(map(len, axes.values())) > MAX_STAGES:
@@ -230,3 +239,14 @@ class _Builder:
         for name, raw in self.fields.get("artifacts", {}).items():
             shown, keys = f"artifacts.{name}", ("artifacts", name)
             yield from self._collection({name: raw}, variables, shown, keys).items()
+
+
+def _written(raw: Any, index: int) -> Any:
+    """What stands in the file for one item of a list, which may be one expression as a whole."""
+    return raw[index] if isinstance(raw, list) else raw
+
+
+def _member(value: Any, written: Any) -> str:
+    """The name of a group's member. DVC names true `true` where that is written out, and `True`
+    where an expression stands for it; the names are in lock files."""
+    return str(value) if has_expression(written) else to_text(value)

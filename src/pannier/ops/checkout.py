@@ -32,6 +32,7 @@ from pannier.project.workspace import sweep
 from pannier.store.objects import Store
 
 Ask = Callable[[str], bool]
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,14 @@ class CheckoutOptions:
 @dataclass(slots=True)
 class CheckoutReport:
     """Outputs by what became of them (as the user sees them; directories end in '/'), and counts
-    of files. failed: outputs that are not complete now."""
+    of files. failed: outputs that are not complete now. unrecorded: those of them that no stage
+    has recorded yet, by the address of their stage."""
 
     added: list[str] = field(default_factory=list)
     modified: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    unrecorded: dict[str, list[str]] = field(default_factory=dict)
     files_added: int = 0
     files_modified: int = 0
     files_deleted: int = 0
@@ -101,7 +104,10 @@ def raise_if_failed(
     fetched: the remote was asked already, so it is no help.
     """
     if report.failed and not options.allow_missing:
-        if fetched:
+        if sum(map(len, report.unrecorded.values())) == len(report.failed):
+            names = " ".join(report.unrecorded) if len(report.unrecorded) < _FEW else "-P"
+            hint = f"nobody has made it yet: 'dvc repro {names}' does"
+        elif fetched:
             hint = "whoever has the data can bring it to the remote with 'dvc push'"
         else:
             hint = "bring what is missing from the remote with 'dvc pull'"
@@ -120,6 +126,7 @@ class _Checkout:
         out, path = item.ref.out, item.ref.path
         digest = out.digest
         if digest is None and out.files is None:
+            self._never_recorded(item)
             return
         project = self._project
         link = has_link_parent(project.root, path)
@@ -146,6 +153,20 @@ class _Checkout:
             return
         is_dir = (digest is not None and digest.is_dir) or out.files is not None
         self._apply(item, look, want, is_dir)
+
+    def _never_recorded(self, item: Selected) -> None:
+        """Nothing says what belongs there: what is there stays, what is not there is a failure. An
+        import without a digest is for `pull`."""
+        path, stage = item.ref.path, item.ref.stage
+        absolute = self._project.absolute(path)
+        if stage.is_import or os.path.lexists(absolute):
+            return
+        self._progress.warn(f"No file hash info found for '{absolute}'. It won't be created.")
+        self._fail(path)
+        if stage.cmd is None or self._options.allow_missing:
+            return
+        name = stage.address_from(self._options.targets.cwd)
+        self.report.unrecorded.setdefault(name, []).append(path)
 
     def _sane(self, look: Snapshot) -> Snapshot:
         """A dangling link into our own cache holds no data; any other oddity is left alone."""
