@@ -258,6 +258,24 @@ def test_a_reader_that_went_away_is_no_error(project: Project, dvc: Program) -> 
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("options", ["", "-j2"])
+def test_a_command_of_a_stage_never_gets_a_file_of_ours_for_a_stream_that_was_closed(
+    project: Project, dvc: Program, options: str
+) -> None:
+    project.write("dvc.yaml", "stages: {a: {cmd: 'echo x; echo y >&2'}}")
+    line = f"{dvc.path} repro -f {options}"
+
+    codes = {
+        closed: subprocess.run(["sh", "-c", f"{line} {closed}"], cwd=project.root).returncode
+        for closed in ("<&- >&- 2>&-", "2>&-", ">&-")
+    }
+
+    assert dict.fromkeys(codes, 0) == codes
+    written = [path for path in project.root.glob(".dvc/tmp/pannier/stages/*") if path.is_file()]
+    assert written
+    assert [] == [path for path in written if {"x", "y"} & set(path.read_text().split())]
+
+
 def test_output_that_cannot_be_written_is_an_error(project: Project, dvc: Program) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(

@@ -20,7 +20,7 @@ from pannier.cli.context import Context
 from pannier.cli.ui import OutputClosed, Ui
 from pannier.core.errors import ConfigError, Interrupted, NotInProject, PannierError
 from pannier.core.typed import TYPE_CHECKING, Any, NoReturn
-from pannier.disk import fsio, watch
+from pannier.disk import fsio, libc, watch
 from pannier.formats.config_schema import SECRETS
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class _Ended(KeyboardInterrupt):
 
 def run_process(argv: Sequence[str], program: str) -> int:
     """The whole life of a process: one line, with signals in our hands and its output flushed."""
+    libc.fill_streams()
     with _signals():
         try:
             code = execute(argv, program)

@@ -81,7 +81,8 @@ class Teller:
             self._ui.write(f"{name}> {line}")
         else:
             self._ui.write(f"> {line}")
-            sys.stdout.flush()  # the command writes to it next
+            if sys.stdout is not None:
+                sys.stdout.flush()  # the command writes to it next
 
     def output(self, number: int, name: str, data: bytes) -> None:
         assert self._logs is not None

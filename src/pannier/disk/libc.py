@@ -1,6 +1,7 @@
-"""The two calls of the C library that `os` does not have, loaded when one is first made.
+"""What `os` does not have: two calls of the C library, loaded when one is first made, and standard
+streams that are open.
 
-Each returns 0, or the error number.
+The calls return 0, or the error number.
 """
 
 from __future__ import annotations
@@ -37,3 +38,13 @@ def renameat2(source: str, target: str, flags: int, folder_fd: int = _AT_FDCWD) 
 def syncfs(fd: int) -> int:
     library, get_errno = _library()
     return int(get_errno()) if library.syncfs(fd) else 0
+
+
+def fill_streams() -> None:
+    """Puts the null device in the place of each standard stream that our caller closed. Else the
+    next file of ours gets its number, and what a stage's command writes there lands in it."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
