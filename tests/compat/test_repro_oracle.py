@@ -105,6 +105,27 @@ def test_outputs_that_nobody_made_yet_cannot_be_brought(
     assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("pattern", ["d", "d/", "f", "/d/*"])
+def test_nothing_is_recorded_of_outputs_that_are_ignored(
+    tmp_path: Path, oracle: Oracle, dvc: Program, pattern: str
+) -> None:
+    pair = make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)
+    answers: tuple[list[object], list[object]] = [], []
+    for project, said in zip(pair, answers, strict=True):
+        for name in ("d/x", "d/e/y", "f"):
+            project.write(name, "1")
+        project.dvc("add", "d", "f")
+        project.write(".dvcignore", pattern)
+        project.write("d/x", "22")
+        for args in (["status"], ["data", "status"], ["commit", "-f"], ["commit", "-f", "d.dvc"]):
+            done = project.dvc(*args, check=False)
+            told = done.stderr.replace(str(project.root), "").splitlines()
+            said.append((args, done.rc, [line for line in told if "ignored" in line]))
+        said.append((project.root / "d.dvc").read_text())
+
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.long
 def test_options_choose_what_is_run(twins: Make) -> None:
     both = twins({"dvc.yaml": PIPELINE, "params.yaml": PARAMS, "in": "in\n"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pannier.core.errors import InvalidFile
+from pannier.core.errors import IgnoredOutput, InvalidFile
 from pannier.project.index import ancestors, ignore_rules, load_index, parse_stage_file
 from pannier.project.project import Project
 from tests.support.opened import open_new, write_files
@@ -155,3 +155,40 @@ def test_ignore_rules_come_from_every_folder_on_the_way(project: Project) -> Non
 def test_ancestors_lead_from_the_root_down() -> None:
     assert ["", "a", "a/b"] == list(ancestors("a/b"))
     assert [""] == list(ancestors(""))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "out", "there"),
+    [
+        ("d", "d", "d/x"),
+        ("d/", "d", "d/x"),
+        ("d/", "d", None),
+        ("d", "d/e", "d/e/x"),
+        ("*.t", "f.t", "f.t"),
+    ],
+)
+def test_an_output_that_is_ignored_is_refused(
+    project: Project, patterns: str, out: str, there: str | None
+) -> None:
+    """The folder's list would be empty, and that would be recorded."""
+    files = {
+        "a/.dvcignore": patterns,
+        "dvc.yaml": f"stages:\n  s:\n    cmd: x\n    outs: [a/{out}]\n",
+    }
+    write_files(Path(project.root), files | ({f"a/{there}": "data"} if there else {}))
+
+    with pytest.raises(IgnoredOutput, match=rf"/a/{out}' is ignored by a/.dvcignore:1:"):
+        load_index(project)
+
+
+@pytest.mark.parametrize("patterns", ["", "/d/*", "d/x", "e", "d\n!d", "/a/d", "f/"])
+def test_an_output_that_is_not_ignored_as_a_whole_is_none_of_that(
+    project: Project, patterns: str
+) -> None:
+    outs = "stages:\n  s:\n    cmd: x\n    outs: [a/d, a/f]\n"
+    write_files(
+        Path(project.root),
+        {"a/.dvcignore": patterns, "dvc.yaml": outs, "a/d/x": "data", "a/f": "data"},
+    )
+
+    assert ["s"] == found(project)

@@ -12,6 +12,7 @@
     +-- BadPath                       a path that the path rule refuses
     +-- BadTarget                     a target that names nothing
     +-- InvalidFile                   a pointer, pipeline or lock file that cannot be read
+    |   +-- IgnoredOutput             an output that `.dvcignore` leaves out
     +-- OutputMissing                 data named by the user is not there
     +-- OutsideProject
     +-- TrackedByGit                  data that Git already keeps
@@ -170,6 +171,14 @@ class InvalidFile(PannierError):
         shown = f"\n  {line} | {text.rstrip()}" if line and text else ""
         super().__init__(f"'{path}' is invalid: {reason}{where}{shown}", hint=hint)
         self.path, self.reason, self.line, self.column = path, reason, line, column
+
+
+class IgnoredOutput(InvalidFile):
+    """An output that `.dvcignore` leaves out: a folder would be recorded as empty."""
+
+    def __init__(self, file: str, shown: str, pattern: str) -> None:
+        super().__init__(file, "", hint=f"take it out of '{file}', or the pattern out of its file")
+        self.message = f"Path '{shown}' is ignored by {pattern}"
 
 
 class OutputMissing(PannierError):

@@ -6,7 +6,7 @@ import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from pannier.core.errors import InvalidFile
+from pannier.core.errors import IgnoredOutput, InvalidFile
 from pannier.core.path import is_inside, is_within, join
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
@@ -43,10 +43,12 @@ class OutRef:
 
 @dataclass(slots=True)
 class Index:
-    """The stages found, in the order of their files' paths. warnings: of pipelines."""
+    """The stages found, in the order of their files' paths. warnings: of pipelines. rules: by the
+    folder whose `.dvcignore` is the last of them."""
 
     stages: list[Stage] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    rules: dict[str, IgnoreRules] = field(default_factory=dict)
     _outs: list[OutRef] | None = None
 
     def outs(self) -> list[OutRef]:
@@ -151,13 +153,46 @@ def load_index(
     """Walks the workspace below a root-relative directory and reads every stage file.
 
     Outputs' own directories are not entered: what lies there is data; nor are those in leave_out.
-    strict: a directory that may not be read is an error (DiskError), not passed over.
+    strict: a directory that may not be read is an error (DiskError), not passed over. Raises
+    IgnoredOutput, InvalidFile.
     """
     read = workspace_reader(project)
     index = Index()
     for path in find_stage_files(project, below, index, leave_out, strict=strict):
         index.stages.extend(parse_stage_file(project, read, path, warnings=index.warnings))
+    _refuse_ignored(project, index)
     return index
+
+
+def refuse_ignored(project: Project, stages: Collection[Stage]) -> None:
+    """Raises IgnoredOutput for an output that `.dvcignore` leaves out."""
+    index = Index(list(stages))
+    for folder in {posixpath.dirname(ref.path) for ref in index.outs() if is_inside(ref.path)}:
+        index.rules[folder] = ignore_rules(project, folder)
+    _refuse_ignored(project, index)
+
+
+def _refuse_ignored(project: Project, index: Index) -> None:
+    active = {folder: rules for folder, rules in index.rules.items() if rules.active(folder)}
+    if not active:
+        return
+    for ref in index.outs():
+        if "://" in ref.out.path or not is_inside(ref.path):
+            continue
+        above = reversed(list(ancestors(posixpath.dirname(ref.path))))
+        folder = next((folder for folder in above if folder in index.rules), None)
+        rules = active.get(folder) if folder is not None else None
+        if rules is None or not any(rules.matches(ref.path, is_dir) for is_dir in (False, True)):
+            continue
+        absolute = project.absolute(ref.path)
+        digest = ref.out.digest
+        kinds = [digest.is_dir] if digest is not None else [False, True]
+        if os.path.lexists(absolute):
+            kinds = [os.path.isdir(absolute)]
+        for kind in kinds:
+            found = rules.explain(ref.path, kind) if rules.matches(ref.path, kind) else None
+            if found is not None:
+                raise IgnoredOutput(ref.stage.file, absolute, f"{found[0]}:{found[1]}:{found[2]}")
 
 
 def find_stage_files(
@@ -170,6 +205,7 @@ def find_stage_files(
 ) -> Iterator[str]:
     """Yields root-relative paths; `found` must hold the stages of those yielded before."""
     pending = [(below, ignore_rules(project, below))]
+    found.rules[below] = pending[0][1]
     seen = 0
     outs: set[str] = set(leave_out)
     while pending:
@@ -184,7 +220,7 @@ def find_stage_files(
             continue
         names = {entry.name: entry for entry in entries}
         if folder != below and ".dvcignore" in names:
-            rules = ignore_rules(project, folder)
+            rules = found.rules[folder] = ignore_rules(project, folder)
         if folder and folder != below and ".dvc" in names and names[".dvc"].is_dir():
             continue  # a project of its own
         active = rules.active(folder)

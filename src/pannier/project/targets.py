@@ -23,6 +23,7 @@ from pannier.project.index import (
     load_index,
     outs_of,
     parse_stage_file,
+    refuse_ignored,
     workspace_reader,
 )
 from pannier.project.project import Project
@@ -165,6 +166,12 @@ class _Resolver:
 
     def _named_stages(self, target: str, path: str) -> list[Stage] | None:
         """The stages of a target that is not an output; None when it might be one."""
+        stages = self._named(target, path)
+        if stages and self._index is None:
+            refuse_ignored(self._project, stages)
+        return stages
+
+    def _named(self, target: str, path: str) -> list[Stage] | None:
         if self._options.glob and any(mark in target for mark in "*?["):
             return self._globbed(target)
         if self._options.recursive and os.path.isdir(self._project.absolute(path)):
@@ -217,6 +224,8 @@ class _Resolver:
         ref = self._covering_pointer(path) or self.index.out_covering(path)
         if ref is None:
             return None
+        if self._index is None:
+            refuse_ignored(self._project, [ref.stage])
         return Selected(ref, path[len(ref.path) + 1 :] if path != ref.path else "")
 
     def _covering_pointer(self, path: str) -> OutRef | None:
