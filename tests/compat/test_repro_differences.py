@@ -147,3 +147,17 @@ def test_what_is_there_and_nobody_recorded_stays(twins: Twins, options: tuple[st
     assert [255, 0] == [answer.rc for answer in answers]
     kept = None if options else "not recorded\n"
     assert [kept, "not recorded\n"] == [out(project) for project in twins]
+
+
+def test_an_output_that_is_a_link_to_a_folder_is_refused_in_words_that_are_true(
+    twins: Twins,
+) -> None:
+    assert is_wanted("repro-link-to-folder")
+    for project in twins:
+        project.write("real/z", "1")
+        project.write("dvc.yaml", PIPELINE.format(cmd="ln -s real out"))
+
+    theirs, ours = (project.dvc("repro", check=False) for project in twins)
+
+    assert (0, 255) == (theirs.rc, ours.rc)
+    assert "'out': it is a link to a folder" in ours.stderr

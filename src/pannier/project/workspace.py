@@ -47,7 +47,11 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 def refuse_other(project: Project, snapshot: Snapshot) -> None:
     """Raises UnstorableEntries for a place that holds neither file nor directory."""
     if snapshot.kind == OTHER:
-        why = "it is a link to nothing" if snapshot.is_link else "it is no regular file"
+        why = "it is no regular file"
+        if snapshot.is_link:
+            what = "a folder" if os.path.isdir(snapshot.absolute) else "what is no regular file"
+            what = what if os.path.exists(snapshot.absolute) else "nothing"
+            why = f"it is a link to {what}"
         raise unstorable(project, [(snapshot.path, why)])
 
 
