@@ -76,6 +76,26 @@ def test_a_damaged_object_is_put_aside_and_not_handed_on(store: Store) -> None:
     assert ["0" * 32] == quarantined(store)
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_what_is_no_file_in_the_place_of_an_object_is_put_aside(store: Store, kind: str) -> None:
+    name = "0" * 30 + "11.dir"
+    place = Path(store.path(name))
+    place.parent.mkdir(parents=True)
+    if kind == "folder":
+        place.mkdir()
+        (place / "x").write_bytes(b"x")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("/etc/passwd")
+
+    with pytest.raises(CorruptObject):
+        store.read(name)
+
+    assert [name.removesuffix(".dir")] == quarantined(store)
+    assert not os.path.lexists(place)
+
+
 def test_what_is_missing_is_missing(store: Store) -> None:
     with pytest.raises(MissingObject):
         store.read("0" * 32)

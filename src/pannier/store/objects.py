@@ -130,10 +130,11 @@ class Store:
                 raise
             self.quarantine(name)  # a link or a socket
             raise CorruptObject(name, found="no file", where="the cache") from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):  # before open(), which fails for a folder
+            os.close(fd)
+            self.quarantine(name)
+            raise CorruptObject(name, found="no file", where="the cache")
         with open(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                self.quarantine(name)
-                raise CorruptObject(name, found="no file", where="the cache")
             data = file.read()
         digest = hash_bytes(data, self.algorithm)
         if digest != name[:32]:
