@@ -88,6 +88,9 @@ def test_a_new_pointer_is_what_the_library_writes(stage: Stage) -> None:
 
 @with_the_library
 @given(stages)
+@example(stage_with("\x85a"))
+@example(stage_with("a\x85" * 40))
+@example(stage_with("\x01\x7f\x9f"))
 def test_what_is_written_is_read_back(stage: Stage) -> None:
     data = pointer.dump(stage, None)
 
@@ -97,6 +100,7 @@ def test_what_is_written_is_read_back(stage: Stage) -> None:
 
 @with_the_library
 @given(before=stages, after=stages)
+@example(before=stage_with("a\x85b"), after=stage_with("a\x85b", "b" * 32))
 def test_a_changed_pointer_is_what_the_library_makes_of_it(before: Stage, after: Stage) -> None:
     previous = pointer.dump(before, None)
 

@@ -81,6 +81,54 @@ def test_a_directory_is_swapped_for_a_file(top: Path, root: Root, new: Path) -> 
     assert "inner" == (new / "f").read_text()
 
 
+def test_what_was_taken_goes_back(top: Path, root: Root, tmp_path: Path) -> None:
+    (top / "d").mkdir()
+    (top / "d/f").write_text("mine")
+    root.take("d", str(tmp_path / "aside"))
+
+    root.put_back(str(tmp_path / "aside"), "d")
+
+    assert "mine" == (top / "d/f").read_text()
+
+
+def test_what_was_taken_is_not_lost_where_others_took_its_place(
+    top: Path, root: Root, tmp_path: Path
+) -> None:
+    (top / "sub/d").mkdir(parents=True)
+    (top / "sub/d/f").write_text("mine")
+    root.take("sub/d", str(tmp_path / "aside"))
+    (top / "sub/d").mkdir()
+
+    with pytest.raises(DiskError, match=r"'.*/sub/d\.[0-9a-f]{8}\.kept' now"):
+        root.put_back(str(tmp_path / "aside"), "sub/d")
+
+    assert ["mine"] == [path.read_text() for path in top.glob("sub/d.*.kept/f")]
+
+
+def test_what_was_taken_is_not_lost_with_its_folder(top: Path, root: Root, tmp_path: Path) -> None:
+    (top / "sub").mkdir()
+    (top / "sub/f").write_text("mine")
+    root.take("sub/f", str(tmp_path / "aside"))
+    (top / "sub").rmdir()
+
+    with pytest.raises(DiskError, match=r"/f\.[0-9a-f]{8}\.kept' now"):
+        root.put_back(str(tmp_path / "aside"), "sub/f")
+
+    assert ["mine"] == [path.read_text() for path in top.glob("f.*.kept")]
+
+
+def test_a_swap_is_undone_where_others_took_the_new_file_away(
+    top: Path, root: Root, new: Path
+) -> None:
+    (top / "f").write_text("mine")
+    root.swap(str(new), "f", None)
+    (top / "f").unlink()
+
+    root.swap_back(str(new), "f")
+
+    assert "mine" == (top / "f").read_text()
+
+
 def test_a_file_is_deleted(top: Path, root: Root) -> None:
     (top / "f").write_text("old")
 

@@ -104,10 +104,14 @@ def test_folders_of_version_control_are_left_out_and_named(tmp_path: Path) -> No
     assert {".git", "sub/.dvc"} == {path for path, _ in tree.skipped}
 
 
-def test_a_file_of_such_a_name_is_a_file(tmp_path: Path) -> None:
-    make(tmp_path, "sub/.git")
+def test_a_git_file_is_left_out_too(tmp_path: Path) -> None:
+    """A submodule and a linked work tree have one."""
+    make(tmp_path, "sub/.git", "sub/.dvc", "sub/.hg")
 
-    assert ["sub/.git"] == paths(scan(str(tmp_path)))
+    tree = scan(str(tmp_path))
+
+    assert ["sub/.dvc", "sub/.hg"] == paths(tree)
+    assert ["sub/.git"] == [path for path, _ in tree.skipped]
 
 
 def test_everything_that_can_never_be_tracked_is_named_at_once(tmp_path: Path) -> None:
@@ -131,6 +135,16 @@ def test_everything_that_can_never_be_tracked_is_named_at_once(tmp_path: Path) -
         "socket": "it is a socket",
         "\udcff": "its name is not valid UTF-8",
     } == problems
+
+
+def test_a_name_that_no_list_may_hold_is_a_problem(tmp_path: Path) -> None:
+    make(tmp_path, "git~1", "sub/.GIT", "sub/.g\u200cit/x", "fine~1", ".fine", "\u200c", ".fine~/x")
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff")
+
+    tree = scan(str(tmp_path))
+
+    assert {"git~1", "sub/.GIT", "sub/.g\u200cit", "\udcff"} == {path for path, _ in tree.problems}
+    assert {".fine", ".fine~/x", "\u200c", "fine~1"} <= set(paths(tree))
 
 
 def test_what_is_skipped_is_no_problem(tmp_path: Path) -> None:

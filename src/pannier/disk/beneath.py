@@ -107,7 +107,7 @@ class Root:
             shown = f"{self.path}/{path}"
             if fsio.exchange(source, target, shown=shown):
                 if expected is not None and not _same_file(os.lstat(source), expected):
-                    fsio.exchange(source, target, shown=shown)
+                    self.swap_back(source, path)
                     raise FileChanged(shown)
                 return
             found = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -117,7 +117,11 @@ class Root:
             faults.point("rename", shown, aside)
             if stat.S_ISDIR(found.st_mode) or stat.S_ISDIR(os.lstat(source).st_mode):
                 os.rename(name, aside, src_dir_fd=fd)
-                os.rename(source, name, dst_dir_fd=fd)
+                try:
+                    os.rename(source, name, dst_dir_fd=fd)
+                except OSError:
+                    self.put_back(aside, path)
+                    raise
                 os.rename(aside, source)
             else:
                 # A link to the old file first: its bytes keep a name at every moment.
@@ -126,6 +130,36 @@ class Root:
                 os.rename(source, name, dst_dir_fd=fd)
                 with contextlib.suppress(OSError):
                     os.rename(aside, source)
+
+    def swap_back(self, source: str, path: str) -> None:
+        """Undoes `swap`, also where others took the new file away meanwhile."""
+        try:
+            self.swap(source, path, None)
+        except FileNotFoundError:
+            self.put_back(source, path)
+
+    def put_back(self, source: str, path: str) -> None:
+        """Gives what was taken from a path its name again. It may be the only copy: where others
+        put something there meanwhile it gets a name beside that, and DiskError says which."""
+        parent, _, name = path.rpartition("/")
+        beside = f"{os.fsdecode(os.fsencode(name)[:200])}.{os.urandom(4).hex()}.kept"
+        for folder, new in ((parent, name), (parent, beside), ("", beside)):
+            shown = f"{self.path}/{folder}/{new}" if folder else f"{self.path}/{new}"
+            try:
+                fd = self._folder(folder, create=False)
+                done = fsio.publish(source, f"/proc/self/fd/{fd}/{new}", shown=shown)
+            except (OSError, DiskError):
+                continue
+            if done and new != name:
+                raise DiskError(
+                    f"{self.path}/{path}",
+                    errno.EEXIST,
+                    f"others are at work on it: what stood there is '{shown}' now",
+                    hint="look at both, move one away and repeat the command",
+                )
+            if done:
+                return
+        raise DiskError(source, errno.EEXIST, f"it cannot go back to '{self.path}/{path}'")
 
     def take(self, path: str, target: str) -> None:
         """Moves an existing path to target (absolute), where nothing is."""

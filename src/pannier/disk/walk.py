@@ -11,6 +11,7 @@ import stat
 from array import array
 from collections.abc import Callable
 
+from pannier.core.path import reason_to_refuse
 from pannier.core.record import dataclass, field
 from pannier.disk.stats import FIELDS as FIELDS
 from pannier.disk.stats import STAT_BYTES as STAT_BYTES
@@ -78,7 +79,7 @@ _KINDS = {
     stat.S_IFCHR: "it is a device",
     stat.S_IFBLK: "it is a device",
 }
-_OWN_DIRS = {".git": "Git's own folder", ".dvc": "a DVC project's own folder", ".hg": ""}
+_OWN_DIRS = {".git": "Git's own", ".dvc": "a DVC project's own folder", ".hg": ""}
 
 
 def scan(root: str, skip: Skip | None = None) -> Tree:
@@ -120,7 +121,11 @@ def _scan_folder(tree: Tree, folder: Folder, skip: Skip | None) -> list[str]:
                     if _OWN_DIRS[name]:
                         tree.skipped.append((prefix + name, _OWN_DIRS[name]))
                 elif skip is None or not skip(prefix + name, True):
-                    children.append(prefix + name)
+                    why = _refused(name) if name[0] == "." or not _is_plain(name) else None
+                    if why is None:
+                        children.append(prefix + name)
+                    else:
+                        tree.problems.append((prefix + name, why))
             elif skip is None or not skip(prefix + entry.name, False):
                 _other(tree, folder, entry)
     if names:
@@ -148,11 +153,30 @@ def _other(tree: Tree, folder: Folder, entry: os.DirEntry[str]) -> None:
 
 
 def _check_names(tree: Tree, folder: Folder) -> None:
+    """Sorts out what no list of files may hold: it would be refused when it is read again."""
+    joined = "/" + "/".join(folder.names)
+    if _is_plain(joined) and "/." not in joined:
+        return
+    for name in list(folder.names):
+        if name == ".git":  # in a submodule or a work tree this is a file
+            at = folder.names.index(name)
+            del folder.names[at], folder.stats[at * FIELDS : (at + 1) * FIELDS]
+            folder.links[:] = [link for link in folder.links if link != name]
+            tree.skipped.append((folder.join(name), _OWN_DIRS[name]))
+            continue
+        why = _refused(name)
+        if why is not None:
+            tree.problems.append((folder.join(name), why))
+
+
+def _is_plain(names: str) -> bool:
+    """True for what the path rule has nothing against, but for a dot in front: one fast look."""
+    return names.isascii() and "~" not in names
+
+
+def _refused(name: str) -> str | None:
     try:
-        "/".join(folder.names).encode()
+        name.encode()
     except UnicodeEncodeError:
-        for name in folder.names:
-            try:
-                name.encode()
-            except UnicodeEncodeError:
-                tree.problems.append((folder.join(name), "its name is not valid UTF-8"))
+        return "its name is not valid UTF-8"
+    return reason_to_refuse(name)

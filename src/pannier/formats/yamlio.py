@@ -23,6 +23,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 _RUAMEL_RETRY_BYTES = 256 * 1024
 _NOT_AS_LIBYAML = pattern("^%YAML|[\x85\u2028\u2029]", re.MULTILINE)
+_NEXT_LINE = "\x85"
 _CONFLICT = pattern(rb"^(?:<<<<<<<|>>>>>>>) .*", re.MULTILINE)
 
 
@@ -176,7 +177,8 @@ def _ruamel() -> Any:
 def _emit(yaml: Any, value: Any) -> bytes:
     """The text of a value: folded like DVC's, unless folding would change what is read back.
 
-    The emitter loses a blank where it folds a line between two of them.
+    The emitter loses a blank where it folds a line between two of them, and a next-line character
+    between plain quotes, as DVC does; between double quotes it is written as an escape.
     """
     folded = BytesIO()
     yaml.dump(value, folded)
@@ -185,7 +187,27 @@ def _emit(yaml: Any, value: Any) -> bytes:
     yaml.width = MAX_BYTES
     whole = BytesIO()
     yaml.dump(value, whole)
-    return whole.getvalue()
+    if _NEXT_LINE not in whole.getvalue().decode():
+        return whole.getvalue()
+    escaped = BytesIO()
+    yaml.dump(_escaped(value), escaped)
+    return escaped.getvalue()
+
+
+def _escaped(value: Any) -> Any:
+    """A value that is about to be written, its texts with a next-line character between double
+    quotes."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, str):
+        return DoubleQuotedScalarString(value) if _NEXT_LINE in value else value
+    if isinstance(value, dict):
+        for key in value:
+            value[key] = _escaped(value[key])
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            value[at] = _escaped(item)
+    return value
 
 
 def _reads_back(data: bytes, value: Any) -> bool:

@@ -138,6 +138,20 @@ def _common_dir(git_dir: str) -> str:
     return os.path.realpath(os.path.join(git_dir, named))
 
 
+def other_work_trees(root: str, common_dir: str) -> list[str]:
+    """The work trees of a repository that are there, but for the one at root (a real path)."""
+    found = [os.path.dirname(common_dir)] if os.path.basename(common_dir) == ".git" else []
+    try:
+        names = sorted(os.listdir(f"{common_dir}/worktrees"))
+    except (FileNotFoundError, NotADirectoryError):
+        names = []
+    for name in names:
+        own = f"{common_dir}/worktrees/{name}"
+        found += [os.path.dirname(os.path.join(own, line)) for line in _lines(f"{own}/gitdir")[:1]]
+    places = dict.fromkeys(os.path.realpath(place) for place in found)
+    return [place for place in places if place != root and os.path.lexists(f"{place}/.git")]
+
+
 def _core_settings(git_dir: str) -> tuple[bool, str | None, bool]:
     """core.bare and core.worktree of a repository's config: (bare, worktree, plain).
 

@@ -122,6 +122,10 @@ class GitRepo:
         rows = (line.split() for line in answer.decode().splitlines())
         return [sha for stamp, sha in rows if int(stamp) >= timestamp_s]
 
+    def stashed(self) -> list[str]:
+        """The commits of the stash and those they are made of: what was staged, and untracked."""
+        return self._run("stash", "list", "--format=%H %P")[1].decode().split()
+
     def first_parents(self, rev: str, count: int) -> list[str]:
         """A commit and its first parents, count of them in all; below zero: to the root."""
         limit = [f"--max-count={count}"] if count >= 0 else []

@@ -37,6 +37,7 @@ from pannier.project.index import (
     load_index,
     outs_of,
     parse_stage_file,
+    refuse_other_record,
     workspace_reader,
 )
 from pannier.project.presence import manifest_of, recorded_manifest
@@ -165,6 +166,8 @@ def _task(project: Project, index: Index, target: str, cwd: str) -> _Task:
     if not is_inside(path):
         raise OutsideProject(os.path.normpath(absolute))
     why = "it is the project itself" if path == "" else reason_to_refuse(path)
+    if why is None and _meets_cache(project, absolute):
+        why = "the cache lies there"
     if why is not None:
         raise BadPath(path=target, reason=why, where="the command line")
     link = has_link_parent(project.root, path)
@@ -188,6 +191,14 @@ def _task(project: Project, index: Index, target: str, cwd: str) -> _Task:
     out = Out(path=name)
     stage = Stage(file=pointer.pointer_name(path), wdir=posixpath.dirname(path), outs=(out,))
     return _Task(path, stage, out, path)
+
+
+def _meets_cache(project: Project, absolute: str) -> bool:
+    """True for a folder that holds the cache, and for what lies in it: it would hold itself."""
+    cache = os.path.realpath(project.cache_dir)
+    folder, name = os.path.split(absolute)
+    place = os.path.join(os.path.realpath(folder), name)  # a link into the cache is no cache
+    return is_within(cache, place) or is_within(place, cache)
 
 
 def _is_part(project: Project, covering: OutRef | None, path: str) -> bool:
@@ -218,6 +229,8 @@ def _check_overlaps(project: Project, index: Index, tasks: list[_Task]) -> None:
             stage.file for stage in index.stages
         }:
             raise Overlap(f"'{task.stage.file}' is there already, and ignored by .dvcignore")
+        if task.stage not in index.stages:
+            refuse_other_record(index, task.stage.file, task.path)
         for ref in index.outs():
             _refuse_overlap(task, ref)
         for other in tasks:

@@ -19,12 +19,15 @@ from pannier.disk import fsio
 from pannier.disk.beneath import Root, has_link_parent
 from pannier.disk.hashing import md5_of_fd
 from pannier.formats import pointer
-from pannier.ops.importing import send_on
+from pannier.ops.importing import check_path, check_record, send_on
 from pannier.project import snapshot as snapshots
-from pannier.project.keeping import record_change
+from pannier.project.index import load_index
+from pannier.project.keeping import keys_of, record_change
 from pannier.project.project import Project
+from pannier.project.removal import swap_folder
+from pannier.project.snapshot import DIRECTORY, Snapshot
 from pannier.project.targets import root_relative
-from pannier.project.tracking import ignore_in_git, read_bytes, write_pointer
+from pannier.project.tracking import ignore_in_git, read_bytes, shown, write_pointer
 from pannier.project.urls import open_url
 from pannier.project.workspace import scratch_folder, sweep
 from pannier.store.cargo import Cargo, Got, unload
@@ -53,15 +56,19 @@ def _cargo_of(project: Project, source: str, options: BringOptions) -> Iterator[
     origin = open_url(source, project, project.absolute(options.cwd))
     try:
         cargo = origin.cargo()
-        yield cargo, _destination(project, origin.name, options)
+        yield cargo, _destination(project, source, origin.name, options)
     except UrlMissing:
         raise OutputMissing(source, origin.path or source) from None
     finally:
         origin.close()
 
 
-def _destination(project: Project, name: str, options: BringOptions) -> str:
+def _destination(project: Project, source: str, name: str, options: BringOptions) -> str:
+    """Where it goes: into a folder that is there, unless a killed run of this brought that."""
     path = root_relative(project, options.cwd, options.out or name)
+    into = options.out and os.path.isdir(project.absolute(path))
+    if into and read_bytes(_journal(project)) != _note(source, path):
+        path = posixpath.join(path, name)
     why = "it leaves the project" if not is_inside(path) else reason_to_refuse(path)
     link = has_link_parent(project.root, path) if why is None else None
     if link is not None:
@@ -78,22 +85,28 @@ def bring_in(project: Project, source: str, options: BringOptions, progress: Pro
     the source gives the very same once more. Raises OutputMissing, BadPath, TransferFailed.
     """
     with _cargo_of(project, source, options) as (cargo, path):
+        if load_index(project, leave_out=[path]).out_covering(path) is None:
+            check_record(project, path, pointer.pointer_name(path), options.cwd)
         taken = os.path.lexists(project.absolute(path)) and not options.force
         if taken and read_bytes(_journal(project)) != _note(source, path):
-            raise _taken(options)
+            raise _taken(path, options)
         with scratch_folder(project, path) as scratch, Root(project.root) as root:
             new = f"{scratch}/new"
             got = unload(cargo, new, None, progress)
             if taken:
                 if not _holds(project.absolute(path), got):
-                    raise _taken(options)
+                    raise _taken(path, options)
                 return path
-            _record(project, path, {inner: row.md5 for inner, row in got.items()}, progress)
+            there = snapshots.look(project, path, MD5, progress)
+            snapshots.load_sources(project, there)
+            _record(project, there, {inner: row.md5 for inner, row in got.items()}, progress)
             fsio.write_atomic(_journal(project), _note(source, path), scratch=project.scratch)
             if root.stat(path) is None:
                 root.place(new, path)
+            elif there.kind == DIRECTORY:
+                swap_folder(root, new, path, keys_of(there))
             else:
-                root.swap(new, path, None)
+                root.swap(new, path, there.sources[0].folder.key(0) if there.sources else None)
     return path
 
 
@@ -111,9 +124,10 @@ def _note(source: str, path: str) -> bytes:
     return f"{source}\0{path}".encode("utf-8", "surrogateescape")
 
 
-def _taken(options: BringOptions) -> PannierError:
+def _taken(path: str, options: BringOptions) -> PannierError:
     return PannierError(
-        f"The file '{options.out}' already exists locally. \nTo override it, re-run with '--force'."
+        f"The file '{shown(path, options.cwd)}' already exists locally. \n"
+        "To override it, re-run with '--force'."
     )
 
 
@@ -146,14 +160,14 @@ def _is(path: str, row: Got) -> bool:
         return md5_of_fd(file.fileno(), row.size_bytes)[0].hex() == row.md5
 
 
-def _record(project: Project, path: str, want: dict[str, str], progress: Progress) -> None:
-    """Writes down for `undo` what is to stand at path, and keeps what only stands there now."""
+def _record(project: Project, look: Snapshot, want: dict[str, str], progress: Progress) -> None:
+    """Writes down for `undo` what is to stand at a place, and keeps what only stands there now."""
     if project.recording is None:
         return
-    look = snapshots.look(project, path, MD5, progress)
     snapshots.measure_entries(project, look, progress)
     have: dict[str, str | None] = dict(look.entries())
     stored = project.store.present({name for name in have.values() if name is not None})
+    stored -= project.store.verify(sorted(stored))
     record_change(project, look, plan_checkout(have, want, stored | set(want.values())))
 
 
@@ -167,6 +181,10 @@ def add_to_remote(
     with _cargo_of(project, source, options) as (cargo, path):
         name = posixpath.basename(path)
         file, wdir = pointer.pointer_name(path), posixpath.dirname(path)
+        check_path(project, path, options.out or name)
+        check_record(project, path, file, options.cwd)
+        if os.path.lexists(project.absolute(path)) and not options.force:
+            raise _taken(path, options)
         stage = Stage(file=file, wdir=wdir, outs=(Out(path=name),))
         with Remote(project.settings.remote(options.remote)) as remote:
             sent = send_on(project, stage, cargo, remote, options.jobs, progress)

@@ -25,6 +25,7 @@ from pannier.core.gc import GcPlan, not_yet_there, plan_gc
 from pannier.core.record import dataclass, field, replace
 from pannier.disk import batches, clock, fsio
 from pannier.disk.walk import FIELDS
+from pannier.git.locate import other_work_trees
 from pannier.project.live import Live, live_objects, refuse_lost
 from pannier.project.project import Project, open_project
 from pannier.project.roots import Roots, Scope, collect_roots
@@ -112,17 +113,37 @@ def gc(project: Project, options: GcOptions, progress: Progress) -> GcReport:
 
 
 def _open_others(project: Project, options: GcOptions, stack: ExitStack) -> list[Project]:
-    """The other projects, each once, locked. Raises NotInProject, LockBusy."""
+    """The other projects, each once, locked, with those of other work trees that use this cache.
+
+    Raises NotInProject, LockBusy.
+    """
     found: dict[str, Project] = {}
-    for path in options.projects:
+    beside = _in_other_work_trees(project)
+    for path in (*options.projects, *beside):
         other = open_project(path)
         stack.callback(other.close)
+        if path in beside and not _is_same_cache(other, project):
+            continue
         if other.root != project.root and other.root not in found:
             found[other.root] = other
             if not options.dry:
                 stack.enter_context(other.lock(options.wait))
     fsio.set_policy(project.settings.own("fsync", "batch"))  # opening them set theirs
     return list(found.values())
+
+
+def _in_other_work_trees(project: Project) -> list[str]:
+    """Where other work trees of the repository have this project."""
+    if project.git is None:
+        return []
+    inner = os.path.relpath(os.path.realpath(project.root), project.git.root)
+    trees = other_work_trees(project.git.root, project.git.common_dir)
+    places = (os.path.normpath(os.path.join(tree, inner)) for tree in trees)
+    return [place for place in places if os.path.isdir(f"{place}/.dvc")]
+
+
+def _is_same_cache(other: Project, project: Project) -> bool:
+    return os.path.realpath(other.store.root) == os.path.realpath(project.store.root)
 
 
 def _is_used(store: Store) -> bool:
@@ -143,10 +164,7 @@ def _grace_h(project: Project, others: Sequence[Project], certain: bool) -> int:
     others may be, also real DVC, which knows nothing of the cache's lock.
     """
     asked = project.settings.own_integer("gc_grace")
-    here = os.path.realpath(project.store.root)
-    common = project.store.common or any(
-        os.path.realpath(other.store.root) == here for other in others
-    )
+    common = project.store.common or any(_is_same_cache(other, project) for other in others)
     if not common:
         return asked or 0
     if not certain:

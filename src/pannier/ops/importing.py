@@ -34,7 +34,7 @@ from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
 from pannier.formats.entries import reason_against_output
 from pannier.project import snapshot as snapshots
-from pannier.project.index import load_index
+from pannier.project.index import load_index, refuse_other_record
 from pannier.project.materialise import Materialiser
 from pannier.project.project import Project
 from pannier.project.removal import remove
@@ -83,7 +83,7 @@ def new_stage(project: Project, name: str, dep: Dep, options: ImportOptions) -> 
     path = root_relative(project, options.cwd, typed)
     if options.out and os.path.isdir(project.absolute(path)):
         path = f"{path}/{name}" if path else name
-    _check_path(project, path, typed)
+    check_path(project, path, typed)
     here = shown(path, options.cwd)
     absolute = project.absolute(path)
     if os.path.lexists(absolute) and not options.force:
@@ -97,13 +97,12 @@ def new_stage(project: Project, name: str, dep: Dep, options: ImportOptions) -> 
     out = Out(path=posixpath.basename(path))
     file = pointer.pointer_name(path)
     stage = Stage(file=file, wdir=wdir, outs=(out,), deps=(dep,), frozen=True)
-    _check_overlaps(project, path, file)
-    _check_git(project, path, file, options.cwd)
+    check_record(project, path, file, options.cwd)
     check_not_busy(project.rwlock, [absolute], writing=True)
     return stage
 
 
-def _check_path(project: Project, path: str, typed: str) -> None:
+def check_path(project: Project, path: str, typed: str) -> None:
     if not is_inside(path):
         raise OutsideProject(os.path.normpath(project.absolute(path)))
     why = "it is the project itself" if path == "" else reason_to_refuse(path)
@@ -118,8 +117,11 @@ def _check_path(project: Project, path: str, typed: str) -> None:
         raise BadPath(path=typed, reason=why, where="the command line")
 
 
-def _check_overlaps(project: Project, path: str, file: str) -> None:
-    for ref in load_index(project, leave_out=[path]).outs():
+def check_record(project: Project, path: str, file: str, cwd: str) -> None:
+    """Raises Overlap, TrackedByGit, PointerIgnored where file cannot become the record of path."""
+    index = load_index(project, leave_out=[path])
+    refuse_other_record(index, file, path)
+    for ref in index.outs():
         if ref.stage.file == file:
             continue
         if is_within(ref.path, path) or is_within(path, ref.path):
@@ -130,9 +132,6 @@ def _check_overlaps(project: Project, path: str, file: str) -> None:
                 "To keep reproducibility, outputs should be in separate tracked directories "
                 "or tracked individually."
             )
-
-
-def _check_git(project: Project, path: str, file: str, cwd: str) -> None:
     git = project.git
     if git is None:
         return

@@ -16,6 +16,7 @@ from pannier.formats import lockfile, pipeline_edit, pointer
 from pannier.project import snapshot as snapshots
 from pannier.project.index import OutRef, outs_of
 from pannier.project.naming import Named, named_stages
+from pannier.project.privatise import find_links, make_private
 from pannier.project.project import Project
 from pannier.project.removal import remove as remove_output
 from pannier.project.snapshot import ABSENT, OTHER, Snapshot
@@ -55,6 +56,10 @@ def remove(
     looks = [_look(project, ref, progress) for ref in refs] if options.outs else []
     lost = [_not_stored(project, look) for look in looks]
     _check_saved(project, refs, looks, lost, ask)
+    if not options.outs:
+        # Once nothing records the data, gc takes its objects: a link to one would lead nowhere.
+        for ref in refs:
+            make_private(project, find_links(project, ref.path), progress)
     # What is looked up by goes last: a killed command can be given again.
     for look, unsaved in zip(looks, lost, strict=True):
         if look.kind != ABSENT and not remove_output(project, look, unsaved):
@@ -64,6 +69,8 @@ def remove(
                 "it changed while it was looked at, or holds what is not part of the data",
                 hint="look at it, then repeat the command",
             )
+    # The user's own now: no later checkout takes it for an output of another branch.
+    project.statcache.drop_links([project.absolute(ref.path) for ref in refs])
     show_to_git(project, [ref.path for ref in refs if ref.tracked])
     if len(targets) > 1:
         # One after the other they go: a killed command must know which it had removed already.

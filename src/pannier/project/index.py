@@ -6,7 +6,7 @@ import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from pannier.core.errors import IgnoredOutput, InvalidFile
+from pannier.core.errors import IgnoredOutput, InvalidFile, Overlap
 from pannier.core.path import is_inside, is_within, join
 from pannier.core.record import dataclass, field
 from pannier.core.stage import Out, Stage
@@ -69,6 +69,18 @@ def outs_of(stage: Stage) -> list[OutRef]:
         OutRef(stage, out, out.path if "://" in out.path else stage.path_of(out))
         for out in stage.outs
     ]
+
+
+def refuse_other_record(index: Index, file: str, path: str) -> None:
+    """Raises Overlap where a new record of path in this file would drop what it records now."""
+    for stage in index.stages:
+        others = [ref.path for ref in outs_of(stage) if ref.path != path]
+        if stage.file == file and (others or not stage.outs):
+            what = f"'{others[0]}'" if others else "no data, but a stage"
+            raise Overlap(
+                f"'{file}' is there already, and records {what}",
+                hint="give that file another name, and repeat the command",
+            )
 
 
 class Reader(Protocol):

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Mapping
 
 from pannier.core.digest import Digest
-from pannier.core.errors import DiskError, FileChanged, NoSpace
+from pannier.core.errors import NoSpace
 from pannier.core.events import Progress, Task
 from pannier.core.plan import CheckoutPlan
 from pannier.core.record import dataclass, field
@@ -21,10 +21,11 @@ from pannier.core.stage import Meta
 from pannier.disk import batches, fsio
 from pannier.disk.beneath import Root
 from pannier.disk.link import COPY, SYMLINK
-from pannier.disk.walk import FIELDS, StatKey, scan
+from pannier.disk.walk import FIELDS, StatKey
 from pannier.project.keeping import record_change
 from pannier.project.making import Job, Maker, jobs_for_singles, jobs_for_tree
 from pannier.project.project import Project
+from pannier.project.removal import NO_FILE, swap_folder
 from pannier.project.snapshot import (
     ABSENT,
     DIRECTORY,
@@ -55,8 +56,6 @@ class Made:
     missing: list[tuple[str, str]] = field(default_factory=list)
 
 
-_NO_FILE: StatKey = (0, 0, 0, 0)
-"""Where a link leads to nothing: any link may go from there, but no file."""
 _NOTE_ABOVE = 256
 """To ask the store for so few objects again costs no more than to look at its folders."""
 
@@ -140,38 +139,11 @@ class Materialiser:
             self._placed_whole = is_dir
             return
         if before.kind == DIRECTORY:
-            self._swap_folder(root, new, path, self._keys())
+            swap_folder(root, new, path, self._keys())
         else:
             root.swap(new, path, before.sources[0].folder.key(0) if before.sources else None)
         made.replaced += 1
         made.deleted += len(plan.delete)
-
-    def _swap_folder(self, root: Root, new: str, path: str, expected: dict[str, StatKey]) -> None:
-        """Puts new in the place of a directory, if that holds the expected files and no others.
-
-        Anything else in it, also what is never part of data (`.git`, ignored files), makes the
-        names go back: it would be deleted unseen.
-        """
-        root.swap(new, path, None)
-        now = scan(new)
-        found = {
-            folder.join(name): folder.key(index)
-            for folder in now.folders
-            for index, name in enumerate(folder.names)
-        }
-        found |= {name: _NO_FILE for name, _ in now.problems if expected.get(name) == _NO_FILE}
-        strange = [name for name, _ in now.skipped + now.problems if name not in found]
-        if strange or _without_ctime(found) != _without_ctime(expected):
-            root.swap(new, path, None)
-            strange += sorted(found.keys() - expected.keys())
-            if strange:
-                raise DiskError(
-                    f"{root.path}/{path}",
-                    errno.ENOTEMPTY,
-                    f"it must make room, but holds what is not part of the data: '{strange[0]}'",
-                    hint="move that away and repeat the command",
-                )
-            raise FileChanged(f"{root.path}/{path}")
 
     # -- inside a directory: one rename a path ----
 
@@ -224,7 +196,7 @@ class Materialiser:
             elif path in there:
                 below = {p: key for p, key in keys.items() if p.startswith(path + "/")}
                 inner = {p[len(path) + 1 :]: key for p, key in below.items()}
-                self._swap_folder(root, new, target, inner)
+                swap_folder(root, new, target, inner)
                 gone.update(below)
             else:
                 root.place(new, target)
@@ -232,7 +204,7 @@ class Materialiser:
 
     def _keys(self) -> dict[str, StatKey]:
         """Stats of the files that are there, by path relative to the output."""
-        return dict.fromkeys(self._before.lost, _NO_FILE) | {
+        return dict.fromkeys(self._before.lost, NO_FILE) | {
             source.folder.join(name): source.folder.key(index)
             for source in self._before.sources
             for index, name in enumerate(source.folder.names)
@@ -334,10 +306,6 @@ class Materialiser:
         remember(project, after, flushed=False)
         note_present(project, after, self._present)
         return True
-
-
-def _without_ctime(keys: Mapping[str, StatKey]) -> dict[str, tuple[int, int, int]]:
-    return {path: (key[0], key[2], key[3]) for path, key in keys.items()}
 
 
 def _first_missing(path: str, there: set[str]) -> str | None:

@@ -18,7 +18,7 @@ from pannier.core.errors import CorruptObject, FileChanged, NoSpace
 from pannier.core.events import Progress, Task
 from pannier.core.record import dataclass
 from pannier.disk import batches, fsio, link
-from pannier.disk.beneath import Root
+from pannier.disk.beneath import Root, has_link_parent
 from pannier.disk.link import REFLINK
 from pannier.disk.pool import BATCH, Pool
 from pannier.disk.walk import FIELDS, StatKey, scan, stat_key
@@ -82,6 +82,23 @@ def find_protected(project: Project, path: str) -> Found:
             name = inner.rpartition("/")[2]
             _look_at(project, os.path.dirname(f"{absolute}/{inner}"), name, prefix + inner, found)
     return found
+
+
+def find_links(project: Project, path: str) -> Found:
+    """Of a root-relative file or directory, which may be missing, what would be lost or changed
+    with the cache: links to objects. A file that its owner may write is none, whatever its names.
+    """
+    if has_link_parent(project.root, path) is not None or not os.path.lexists(
+        project.absolute(path)
+    ):
+        return Found([], [], [], [])
+    found = find_protected(project, path)
+    shared = [
+        one
+        for one in found.protected
+        if one.store is not None or not os.lstat(f"{one.folder}/{one.name}").st_mode & 0o222
+    ]
+    return Found(shared, [], found.dead, found.foreign)
 
 
 def _look_at(project: Project, folder: str, name: str, path: str, found: Found) -> None:

@@ -1,9 +1,14 @@
-"""Removal: taking an output out of the workspace. Whether it may go is for the caller to decide."""
+"""Removal: taking an output out of the workspace, or another in its place.
+
+Whether it may go is for the caller to decide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import errno
+from collections.abc import Collection, Mapping
 
+from pannier.core.errors import DiskError, FileChanged
 from pannier.core.plan import CheckoutPlan
 from pannier.disk.beneath import Root
 from pannier.disk.walk import StatKey, scan
@@ -12,6 +17,9 @@ from pannier.project.project import Project
 from pannier.project.snapshot import DIRECTORY, FILE, OTHER, Snapshot
 from pannier.project.workspace import scratch_folder
 from pannier.store.statcache import fingerprint
+
+NO_FILE: StatKey = (0, 0, 0, 0)
+"""Where a link leads to nothing: any link may go from there, but no file."""
 
 
 def remove(project: Project, look: Snapshot, unsaved: Collection[str] = ()) -> bool:
@@ -73,5 +81,38 @@ def _remove_whole(project: Project, root: Root, look: Snapshot, linked: Collecti
         root.take(look.path, aside)
         if _is_all_tracked(look, aside, linked):
             return True
-        root.place(aside, look.path)
+        root.put_back(aside, look.path)
         return False
+
+
+def swap_folder(root: Root, new: str, path: str, expected: Mapping[str, StatKey]) -> None:
+    """Puts new in the place of a directory, if that holds the expected files and no others.
+
+    Anything else in it, also what is never part of data (`.git`, ignored files), makes the names
+    go back: it would be deleted unseen. Raises DiskError, FileChanged.
+    """
+    root.swap(new, path, None)
+    now = scan(new)
+    found = {
+        folder.join(name): folder.key(index)
+        for folder in now.folders
+        for index, name in enumerate(folder.names)
+    }
+    found |= {name: NO_FILE for name, _ in now.problems if expected.get(name) == NO_FILE}
+    strange = [name for name, _ in now.skipped + now.problems if name not in found]
+    if not strange and _without_ctime(found) == _without_ctime(expected):
+        return
+    root.swap_back(new, path)
+    strange += sorted(found.keys() - expected.keys())
+    if strange:
+        raise DiskError(
+            f"{root.path}/{path}",
+            errno.ENOTEMPTY,
+            f"it must make room, but holds what is not part of the data: '{strange[0]}'",
+            hint="move that away and repeat the command",
+        )
+    raise FileChanged(f"{root.path}/{path}")
+
+
+def _without_ctime(keys: Mapping[str, StatKey]) -> dict[str, tuple[int, int, int]]:
+    return {path: (key[0], key[2], key[3]) for path, key in keys.items()}

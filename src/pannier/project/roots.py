@@ -147,6 +147,8 @@ def _revisions(project: Project, scope: Scope) -> list[revisions.Revision]:
     for start in starts:
         commits = git.first_parents(start, num)
         named += [(start if number == 0 else sha, sha) for number, sha in enumerate(commits)]
+    if scope.all_commits:
+        named += [(sha, sha) for sha in git.stashed()]
     if scope.date is not None:
         named += [(sha, sha) for sha in git.commits_since(start_of_day(scope.date))]
     if scope.all_experiments:

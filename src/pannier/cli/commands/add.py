@@ -50,8 +50,7 @@ def run(ctx: Context, opts: Options) -> int:
         report = load(ADD_ELSEWHERE).send(ctx, opts, targets[0])
     else:
         if opts.out:
-            load(ADD_ELSEWHERE).bring(ctx, opts, targets[0])
-            targets = [opts.out]
+            targets = [load(ADD_ELSEWHERE).bring(ctx, opts, targets[0])]
         report = add(ctx.project, targets, options, ctx.ui.progress)
         if opts.out:
             load(ADD_ELSEWHERE).done(ctx)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pannier.cli.context import Context, Options
 from pannier.cli.selection import root_cwd
 from pannier.cli.transfers import telling_failures
+from pannier.core.path import relative
 from pannier.ops.add import AddReport
 from pannier.ops.bring import BringOptions, add_to_remote, bring_done, bring_in
 from pannier.project.tracking import stage_in_git
@@ -18,10 +19,12 @@ def send(ctx: Context, opts: Options, target: str) -> AddReport:
     return AddReport([pointer], to_commit, stage_in_git(ctx.project, to_commit))
 
 
-def bring(ctx: Context, opts: Options, target: str) -> None:
-    """Copies target to `--out`."""
+def bring(ctx: Context, opts: Options, target: str) -> str:
+    """Copies target to `--out`, or into that folder; returns the path, as typed here."""
+    options = _options(ctx, opts)
     with telling_failures(ctx):
-        bring_in(ctx.project, target, _options(ctx, opts), ctx.ui.progress)
+        path = bring_in(ctx.project, target, options, ctx.ui.progress)
+    return relative(path, options.cwd)
 
 
 def done(ctx: Context) -> None:

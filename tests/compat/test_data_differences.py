@@ -1,0 +1,303 @@
+"""Rows of docs/compat.md about data that a command could lose, held against both programs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.oracle import Oracle
+from tests.support.programs import Completed, Program
+from tests.support.project import Project, make_project, objects
+from tests.support.wanted import is_wanted
+
+Twins = tuple[Project, Project]
+
+
+@pytest.fixture
+def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
+    """Two projects alike: real DVC's, ours."""
+    return make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)
+
+
+def both(twins: Twins, prepare: Callable[[Project], None]) -> None:
+    for project in twins:
+        prepare(project)
+
+
+def run(twins: Twins, *args: str) -> list[Completed]:
+    return [project.dvc(*args, check=False) for project in twins]
+
+
+def there(twins: Twins, path: str) -> list[bool]:
+    return [(project.root / path).exists() for project in twins]
+
+
+def add(project: Project, *files: str) -> None:
+    for file in files:
+        project.write(file, f"{file}\n")
+        project.dvc("add", file)
+
+
+def bring_again(project: Project, data: str) -> Completed:
+    shutil.rmtree(project.root / data)
+    return project.dvc("checkout", check=False)
+
+
+def test_what_could_not_come_back_is_not_added(twins: Twins) -> None:
+    assert is_wanted("add-git-names")
+
+    def prepare(project: Project) -> None:
+        project.write("data/plain", "1")
+        project.write("data/git~1", "2")
+        project.write("data/sub/.GIT/config", "3")
+
+    both(twins, prepare)
+
+    theirs, ours = run(twins, "add", "data")
+
+    assert [0, 1] == [theirs.rc, ours.rc]
+    assert "'data/git~1'" in ours.stderr
+    assert "'data/sub/.GIT'" in ours.stderr
+    assert [True, False] == there(twins, "data.dvc")
+
+
+def test_a_git_file_is_left_out_as_the_folder_is(twins: Twins) -> None:
+    """A submodule and a linked work tree have one."""
+
+    def prepare(project: Project) -> None:
+        project.write("data/sub/.git", "gitdir: ../../elsewhere\n")
+        project.write("data/sub/plain", "1")
+
+    both(twins, prepare)
+
+    added = run(twins, "add", "data")
+    theirs, ours = ((project.root / "data.dvc").read_bytes() for project in twins)
+    again = bring_again(twins[1], "data")
+
+    assert [0, 0, 0] == [done.rc for done in (*added, again)]
+    assert "'data/sub/.git' is left out" in added[1].stderr
+    assert "1" == (twins[1].root / "data/sub/plain").read_text()
+    assert theirs == ours
+
+
+def test_a_pointer_that_records_something_else_is_not_overwritten(twins: Twins) -> None:
+    assert is_wanted("add-over-record")
+
+    def prepare(project: Project) -> None:
+        add(project, "other")
+        (project.root / "other.dvc").rename(project.root / "data.dvc")
+        project.write("data", "data\n")
+        project.write("../source", "source\n")
+
+    both(twins, prepare)
+
+    theirs, ours = run(twins, "add", "data")
+    imported = twins[1].dvc("import-url", "../source", "data", "--force", check=False)
+
+    assert [0, 1, 1] == [theirs.rc, ours.rc, imported.rc]
+    assert "'data.dvc' is there already, and records 'other'" in ours.stderr
+    assert "path: data\n" in (twins[0].root / "data.dvc").read_text()
+    assert "path: other\n" in (twins[1].root / "data.dvc").read_text()
+
+
+def test_a_folder_that_holds_the_cache_is_not_added(twins: Twins) -> None:
+    assert is_wanted("add-own-cache")
+
+    def prepare(project: Project) -> None:
+        project.write("store/mine", "1")
+        project.dvc("cache", "dir", "store/cache")
+        add(project, "data")
+
+    both(twins, prepare)
+
+    _, ours = run(twins, "add", "store")
+
+    assert 1 == ours.rc
+    assert "the cache lies there" in ours.stderr
+    assert not (twins[1].root / "store.dvc").exists()
+
+
+def test_data_sent_to_a_remote_gets_no_second_record(twins: Twins) -> None:
+    assert is_wanted("add-to-remote-place")
+
+    def prepare(project: Project) -> None:
+        project.dvc("remote", "add", "-d", "r", "../remote-of-" + project.root.name)
+        add(project, "data/a")
+        (project.root / "data/a.dvc").unlink()
+        (project.root / "data/.gitignore").unlink()
+        project.dvc("add", "data")
+        project.write("script", "1")
+        project.commit_all()
+        project.write("../source", "source\n")
+
+    both(twins, prepare)
+    before = (twins[1].root / "data.dvc").read_bytes()
+
+    inside = run(twins, "add", "../source", "--to-remote", "-o", "data/new")
+    script = run(twins, "add", "../source", "--to-remote", "-f", "-o", "script")
+    over = run(twins, "add", "../source", "--to-remote", "-o", "data")
+
+    assert [0, 1] == [done.rc for done in inside]
+    assert [0, 1] == [done.rc for done in script]
+    assert [0, 1] == [done.rc for done in over]
+    assert before == (twins[1].root / "data.dvc").read_bytes()
+    assert [False, False] == [there(twins, path)[1] for path in ("data/new.dvc", "script.dvc")]
+
+
+@pytest.mark.parametrize("beside", [".git/config", "run.log"])
+def test_what_is_no_data_stands_in_the_way_of_what_is_brought(beside: str, twins: Twins) -> None:
+    assert is_wanted("add-out-beside-data")
+
+    def prepare(project: Project) -> None:
+        project.write(".dvcignore", "*.log\n")
+        project.write("folder/source/data", "old\n")
+        project.write(f"folder/source/{beside}", "mine\n")
+        project.write("../source/new", "new\n")
+
+    both(twins, prepare)
+
+    theirs, ours = run(twins, "add", "../source", "--out", "folder", "--force")
+
+    assert [0, 1] == [theirs.rc, ours.rc]
+    assert f"'{beside.split('/')[0]}'" in ours.stderr
+    assert [True, True] == there(twins, f"folder/source/{beside}")
+    assert [False, True] == there(twins, "folder/source/data")
+    assert "old\n" == (twins[1].root / "folder/source/data").read_text()
+
+
+def test_what_is_brought_goes_into_a_folder_that_is_there(twins: Twins) -> None:
+    """As with DVC: nothing there is overwritten."""
+
+    def prepare(project: Project) -> None:
+        project.write("folder/mine", "mine\n")
+        project.write("../source/new", "new\n")
+        project.write("../single", "single\n")
+
+    both(twins, prepare)
+
+    first = run(twins, "add", "../source", "--out", "folder")
+    forced = run(twins, "add", "../single", "--out", "folder", "--force")
+    again = run(twins, "add", "../single", "--out", "folder")
+
+    assert [[0, 0], [0, 0], [1, 1]] == [[one.rc for one in done] for done in (first, forced, again)]
+    assert sorted(first[0].stdout.split()) == sorted(first[1].stdout.split())
+    assert again[0].stderr == again[1].stderr
+    for path in ("folder/mine", "folder/source/new", "folder/source.dvc", "folder/single.dvc"):
+        left, right = ((project.root / path).read_bytes() for project in twins)
+        assert left == right
+
+
+@pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
+def test_what_is_tracked_no_more_is_the_users_own(kind: str, twins: Twins) -> None:
+    """Not even gc takes it, when it was a link into the cache."""
+    assert is_wanted("remove-keeps")
+
+    def prepare(project: Project) -> None:
+        project.dvc("config", "cache.type", kind)
+        project.write("data/a", "a\n")
+        project.dvc("add", "data")
+        add(project, "single")
+        project.dvc("remove", "single.dvc", "data.dvc")
+
+    both(twins, prepare)
+    links = [(project.root / "single").is_symlink() for project in twins]
+    modes = [(project.root / "data/a").stat().st_mode for project in twins]
+    run(twins, "checkout")
+    twins[1].dvc("gc", "-w", "-f", "--now")
+
+    assert [False, False] == links
+    assert modes[0] == modes[1]
+    assert [kind != "copy", True] == there(twins, "single")  # DVC forgets its links, no copies
+    assert "a\n" == (twins[1].root / "data/a").read_text()
+    assert "single\n" == (twins[1].root / "single").read_text()
+
+
+def test_the_data_of_another_project_stays(twins: Twins) -> None:
+    assert is_wanted("checkout-other-project")
+
+    def prepare(project: Project) -> None:
+        add(project, "sub/data")
+        project.program("init", "--subdir", cwd=project.root / "sub")
+
+    both(twins, prepare)
+
+    done = run(twins, "checkout")
+
+    assert [0, 0] == [one.rc for one in done]
+    assert [False, True] == there(twins, "sub/data")
+
+
+def test_a_forced_checkout_can_be_undone_when_the_cache_is_damaged(project: Project) -> None:
+    """What is no good object is kept, as any other file that would be lost (D5)."""
+    add(project, "data")
+    first = (project.root / "data.dvc").read_bytes()
+    project.write("data", "second\n")
+    project.dvc("add", "data")
+    for path in project.cache.glob("files/md5/*/*"):
+        if path.read_bytes() == b"second\n":
+            path.chmod(0o644)
+            path.write_bytes(b"damaged")
+    (project.root / "data.dvc").write_bytes(first)
+
+    project.dvc("checkout", "--force")
+    brought = (project.root / "data").read_text()
+    project.dvc("undo")
+
+    assert "data\n" == brought
+    assert "second\n" == (project.root / "data").read_text()
+
+
+def test_what_another_work_tree_uses_is_kept(twins: Twins) -> None:
+    assert is_wanted("gc-work-trees")
+
+    def prepare(project: Project) -> None:
+        add(project, "here")
+        project.commit_all()
+        there = project.root.with_name(project.root.name + "-second")
+        project.git("worktree", "add", "-q", str(there))
+        other = Project(there, project.program)
+        other.dvc("cache", "dir", "--local", str(project.cache))
+        add(other, "there")
+        (there / "there").unlink()
+
+    both(twins, prepare)
+    (twins[1].root / ".dvc/pannier.toml").write_text("gc_grace = 0\n")
+
+    cleaned = run(twins, "gc", "-w", "-f")
+    brought = [
+        project.program(
+            "checkout", cwd=project.root.with_name(project.root.name + "-second"), check=False
+        ).rc
+        for project in twins
+    ]
+
+    assert [0, 0] == [done.rc for done in cleaned]
+    assert [255, 0] == brought
+
+
+def test_what_a_stash_names_is_kept(twins: Twins) -> None:
+    assert is_wanted("gc-stash")
+
+    def prepare(project: Project) -> None:
+        add(project, "data")
+        project.commit_all()
+        for text in ("staged\n", "stashed\n"):
+            project.write("data", text)
+            project.dvc("add", "data")
+            if text == "staged\n":
+                project.git("add", "data.dvc")
+        project.git("stash", "-q")
+        project.dvc("checkout")
+
+    both(twins, prepare)
+
+    run(twins, "gc", "-A", "-f")
+    found = [
+        sorted(data for data in objects(project.cache).values() if data.startswith(b"sta"))
+        for project in twins
+    ]
+
+    assert [[], [b"staged\n", b"stashed\n"]] == found
