@@ -301,3 +301,65 @@ def test_what_a_stash_names_is_kept(twins: Twins) -> None:
     ]
 
     assert [[], [b"staged\n", b"stashed\n"]] == found
+
+
+def test_what_another_project_records_is_not_stored_here(twins: Twins) -> None:
+    assert is_wanted("other-project")
+
+    def prepare(project: Project) -> None:
+        project.write("sub/deep/x", "x\n")
+        project.program("init", "--subdir", cwd=project.root / "sub")
+        add(project, "y")
+        project.write("../source", "source\n")
+
+    both(twins, prepare)
+
+    for args in (
+        ("add", "sub/deep/x"),
+        ("import-url", "../source", "sub/a"),
+        ("add", "../source", "--out", "sub/b"),
+        ("move", "y", "sub/deep/y"),
+    ):
+        theirs, ours = run(twins, *args)
+
+        assert 1 == ours.rc
+        assert 0 == theirs.rc or args[0] == "import-url"  # DVC takes 'sub/a' for no part of it
+        assert "'sub' is a project of its own" in ours.stderr
+    assert ["sub/deep/x"] == [
+        path.relative_to(twins[1].root).as_posix()
+        for path in twins[1].root.glob("sub/**/*")
+        if path.is_file() and ".dvc" not in path.as_posix().removeprefix(str(twins[1].root))
+    ]
+
+
+def test_a_relative_link_is_not_moved_to_where_it_leads_nowhere(twins: Twins) -> None:
+    assert is_wanted("move-relative-link")
+
+    def prepare(project: Project) -> None:
+        project.write("real/file", "real\n")
+        project.write("sub/other", "")
+        (project.root / "link").symlink_to("real/file")
+        project.dvc("config", "cache.type", "symlink")
+        project.dvc("add", "--no-commit", "link")
+
+    both(twins, prepare)
+
+    theirs, ours = run(twins, "move", "link", "sub/link")
+
+    assert [0, 1] == [theirs.rc, ours.rc]
+    assert [True, False] == there(twins, "sub/link")
+    assert "real\n" == (twins[1].root / "link").read_text()
+    assert 0 == twins[1].dvc("move", "link", "beside").rc
+
+
+def test_what_is_brought_again_to_the_same_place_is_there_already(twins: Twins) -> None:
+    assert is_wanted("add-out-again")
+    both(twins, lambda project: project.write("../source/new", "new\n") and None)
+    run(twins, "add", "../source", "--out", "place")
+
+    theirs, ours = run(twins, "add", "../source", "--out", "place")
+
+    assert [0, 1] == [theirs.rc, ours.rc]
+    forced = run(twins, "add", "../source", "--out", "place", "--force")
+    assert [0, 0] == [done.rc for done in forced]
+    assert [False, False] == there(twins, "place/source")

@@ -33,6 +33,7 @@ from pannier.project.index import (
     Index,
     OutRef,
     ignore_rules,
+    inner_project,
     is_stage_file,
     load_index,
     outs_of,
@@ -168,6 +169,9 @@ def _task(project: Project, index: Index, target: str, cwd: str) -> _Task:
     why = "it is the project itself" if path == "" else reason_to_refuse(path)
     if why is None and _meets_cache(project, absolute):
         why = "the cache lies there"
+    inner = inner_project(project, path) if why is None else None
+    if inner is not None:
+        why = f"'{inner}' is a project of its own, whose commands have to track it"
     if why is not None:
         raise BadPath(path=target, reason=why, where="the command line")
     link = has_link_parent(project.root, path)

@@ -21,7 +21,7 @@ from pannier.disk.hashing import md5_of_fd
 from pannier.formats import pointer
 from pannier.ops.importing import check_path, check_record, send_on
 from pannier.project import snapshot as snapshots
-from pannier.project.index import load_index
+from pannier.project.index import inner_project, load_index
 from pannier.project.keeping import keys_of, record_change
 from pannier.project.project import Project
 from pannier.project.removal import swap_folder
@@ -64,15 +64,21 @@ def _cargo_of(project: Project, source: str, options: BringOptions) -> Iterator[
 
 
 def _destination(project: Project, source: str, name: str, options: BringOptions) -> str:
-    """Where it goes: into a folder that is there, unless a killed run of this brought that."""
+    """Where it goes: into a folder that is there, unless that is such data itself, for which there
+    is the note of a killed run or a pointer."""
     path = root_relative(project, options.cwd, options.out or name)
     into = options.out and os.path.isdir(project.absolute(path))
     if into and read_bytes(_journal(project)) != _note(source, path):
-        path = posixpath.join(path, name)
+        known = load_index(project, leave_out=[path]).out_covering(path)
+        if known is None or known.path != path:
+            path = posixpath.join(path, name)
     why = "it leaves the project" if not is_inside(path) else reason_to_refuse(path)
     link = has_link_parent(project.root, path) if why is None else None
     if link is not None:
         why = f"'{link}' is a link to elsewhere"
+    inner = inner_project(project, path) if why is None else None
+    if inner is not None:
+        why = f"'{inner}' is a project of its own, whose commands have to track it"
     if why is not None:
         raise BadPath(path=options.out or name, reason=why, where="the command line")
     return path

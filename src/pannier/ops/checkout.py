@@ -22,7 +22,7 @@ from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy
 from pannier.disk.pool import hire_ahead
 from pannier.project import snapshot as snapshots
-from pannier.project.index import ancestors
+from pannier.project.index import inner_project
 from pannier.project.materialise import Made, Materialiser
 from pannier.project.presence import recorded_manifest, was_complete
 from pannier.project.project import Project
@@ -351,8 +351,10 @@ class _Checkout:
 
     def _drop_one(self, path: str, recorded: Digest) -> bool:
         project = self._project
-        if has_link_parent(project.root, path) is not None or _in_other_project(project, path):
+        if has_link_parent(project.root, path) is not None:
             return True
+        if inner_project(project, path) is not None:
+            return True  # what is used there is not known here
         try:
             look = snapshots.look(project, path, recorded.algorithm, self._progress)
             snapshots.measure_entries(project, look, self._progress)
@@ -377,13 +379,6 @@ class _Checkout:
         self.report.deleted.append(self._shown(path) + ("/" if is_dir else ""))
         self.report.files_deleted += len(look.entries())
         return True
-
-
-def _in_other_project(project: Project, path: str) -> bool:
-    """True for what lies in a project of its own now: what is used there is not known here."""
-    return any(
-        os.path.lexists(project.absolute(f"{place}/.dvc")) for place in ancestors(path) if place
-    )
 
 
 def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:

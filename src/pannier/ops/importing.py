@@ -34,7 +34,7 @@ from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
 from pannier.formats.entries import reason_against_output
 from pannier.project import snapshot as snapshots
-from pannier.project.index import load_index, refuse_other_record
+from pannier.project.index import inner_project, load_index, refuse_other_record
 from pannier.project.materialise import Materialiser
 from pannier.project.project import Project
 from pannier.project.removal import remove
@@ -109,6 +109,9 @@ def check_path(project: Project, path: str, typed: str) -> None:
     link = has_link_parent(project.root, path) if why is None else None
     if link is not None:
         why = f"'{link}' is a link to elsewhere"
+    inner = inner_project(project, path) if why is None else None
+    if inner is not None:
+        why = f"'{inner}' is a project of its own, whose commands have to track it"
     wdir, name = posixpath.split(path)
     why = why or reason_against_output(name, wdir, pointer.pointer_name(path), cache=True)
     if why is None and len(os.fsencode(f"{name}.dvc")) > 255:

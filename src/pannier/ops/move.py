@@ -24,7 +24,7 @@ from pannier.disk.mutex import check_not_busy
 from pannier.formats import pointer
 from pannier.formats.entries import reason_against_output
 from pannier.formats.oplog import MoveChange
-from pannier.project.index import Index, OutRef, load_index
+from pannier.project.index import Index, OutRef, inner_project, load_index
 from pannier.project.project import Project
 from pannier.project.relocation import relocate
 from pannier.project.targets import root_relative
@@ -169,6 +169,9 @@ def _check(project: Project, index: Index, plan: _Plan, cwd: str) -> None:
     target, folder = plan.target, posixpath.dirname(plan.target)
     shown = os.path.relpath("/" + target, "/" + cwd)
     why = reason_to_refuse(target) or reason_against_output(target, "", "", cache=True)
+    inner = inner_project(project, target) if why is None else None
+    if inner is not None:
+        why = f"'{inner}' is a project of its own, whose commands have to track it"
     if why is not None:
         raise BadPath(path=shown, reason=why, where="the command line")
     for path in (plan.source, target):
@@ -220,6 +223,12 @@ def _check_place(project: Project, plan: _Plan, shown: str, resumed: bool) -> No
         )
     if project.git is not None and project.git.is_tracked(target):
         raise TrackedByGit(shown)
+    content = os.readlink(source) if os.path.islink(source) else "/"
+    if not content.startswith("/") and os.path.dirname(source) != os.path.dirname(target):
+        raise BadTarget(
+            f"'{plan.source}' is a link to '{content}', which would lead elsewhere from there",
+            hint="put the file itself in its place, and repeat the command",
+        )
     if os.path.lexists(source):
         devices = {os.lstat(os.path.dirname(path)).st_dev for path in (source, target)}
         if len(devices) > 1 or os.path.ismount(source):

@@ -293,3 +293,11 @@ def ancestors(path: str) -> Iterable[str]:
     parts = path.split("/") if path else []
     for count in range(1, len(parts) + 1):
         yield "/".join(parts[:count])
+
+
+def inner_project(project: Project, path: str) -> str | None:
+    """The folder of another project, below this one's root, that a root-relative path lies in."""
+    for place in ancestors(posixpath.dirname(path)):
+        if place and os.path.isdir(project.absolute(f"{place}/.dvc")):
+            return place
+    return None
