@@ -904,9 +904,9 @@ MUTANTS = (
     ),
     Mutant(
         "D5: a folder that must make room holds nothing else",
-        "project/materialise.py",
-        "        if strange or _without_ctime(found) != _without_ctime(expected):\n",
-        "        if False:\n",
+        "project/removal.py",
+        "    if not strange and _without_ctime(found) == _without_ctime(expected):\n",
+        "    if True:\n",
         "tests/unit/test_materialise.py",
     ),
     Mutant(
