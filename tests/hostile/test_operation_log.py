@@ -8,6 +8,7 @@ import json
 import os
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,35 @@ def test_only_our_own_text_becomes_a_hook(inside: Inside) -> None:
     assert before == picture(
         inside.root.parent, leave_out=("project/.git/hooks", "project/.dvc/tmp")
     )
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_no_entry(inside: Inside, make: Callable[[Path], None]) -> None:
+    ops = inside.root / ".dvc/tmp/pannier/ops"
+    ops.mkdir(parents=True)
+    make(ops / "1")
+
+    told = inside.run("op", "log")
+
+    assert 0 == told.rc, str(told)
+    assert "entry 1 of the operation log cannot be read" in told.stderr
+
+
+def test_a_folder_in_the_place_of_an_old_entry_stops_no_log(inside: Inside) -> None:
+    strange = inside.root / ".dvc/tmp/pannier/ops/1"
+    strange.mkdir(parents=True)
+    inside.write("x", "1")
+    inside.dvc("add", "x")
+    os.utime(strange, (0, 0))
+    inside.write("x", "2")
+
+    added = inside.dvc("add", "x")
+    undone = inside.dvc("undo")
+
+    assert "WARNING" not in added.stderr
+    assert "add x" in undone.stdout
+    assert strange.is_dir()
 
 
 def test_a_bomb_is_no_entry(inside: Inside) -> None:

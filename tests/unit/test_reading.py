@@ -97,6 +97,19 @@ def test_a_part_of_a_big_file_is_read_without_the_rest(far: Place) -> None:
     assert far.bytes_out <= MIB
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_in_the_cache_is_read_from_the_remote(
+    far: Place, project: Project, make: Callable[[Path], None]
+) -> None:
+    place = project.root / ".dvc/cache" / key_of(far, FILE)
+    place.parent.mkdir(parents=True)
+    make(place)
+
+    found = api.read("file", mode="rb")
+
+    assert FILE == found
+
+
 def test_reading_from_the_remote_leaves_nothing_on_disk(far: Place, project: Project) -> None:
     before = picture(project.root, leave_out=(".git",))
 

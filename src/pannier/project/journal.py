@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 
 from pannier.core.events import Progress
@@ -10,6 +11,9 @@ from pannier.disk.walk import scan
 from pannier.formats.oplog import Entry
 from pannier.formats.oplog_reading import parse_entry
 from pannier.project.recording import folder_of, link_on_the_way, numbers_in
+
+# O_NONBLOCK: nobody waits for a pipe.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Journal:
@@ -24,8 +28,11 @@ class Journal:
         if not self._usable:
             return None
         try:
-            fd = os.open(f"{self.folder}/{number}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = os.open(f"{self.folder}/{number}", _READ)
         except OSError:
+            return None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
             return None
         with open(fd, "rb") as file:
             return parse_entry(file.read(), number)

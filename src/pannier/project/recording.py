@@ -346,7 +346,13 @@ def prune(folder: str, known: dict[int, set[str]], days: int, spare: set[int]) -
         if f"{number}.kept" in names:
             kept = f"{folder}/{number}.kept"
             (fsio.unlink if os.path.islink(kept) else trees.remove_tree)(kept)
-        fsio.remove_if_there(f"{folder}/{number}")
+        if not _is_folder(f"{folder}/{number}"):
+            fsio.remove_if_there(f"{folder}/{number}")
+
+
+def _is_folder(path: str) -> bool:
+    """A folder in the place of an entry is not ours: it stays."""
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _read(path: str) -> tuple[bytes | None, int | None]:

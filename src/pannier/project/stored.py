@@ -60,10 +60,11 @@ def cached_object(item: StoredObject) -> BinaryIO | None:
         fd = os.open(path, _READ | os.O_NOFOLLOW)
     except OSError:
         return None
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        return None
     with open(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            return None
         if found.st_size <= WHOLE_BYTES:
             data = file.read()
             good = hash_bytes(data, item.algorithm) == item.hex[:32]
