@@ -172,8 +172,13 @@ def _tells_as_deleted(it: Parting, line: str) -> bool:
 
 
 def _has_lost(it: Parting, what: str) -> bool:
-    """Whether an earlier step took what (a pattern) out of the cache."""
-    return any(re.match(rf"rm (-r )?\.dvc/cache{what}\Z", step) for step in it.history)
+    """Whether an earlier step took what (a pattern) out of the cache, and none brought all back."""
+    for step in reversed(it.history[:-1]):
+        if re.match(r"dvc (fetch|pull)( -f)?\Z", step):
+            return False
+        if re.match(rf"rm (-r )?\.dvc/cache{what}\Z", step):
+            return True
+    return False
 
 
 def _is_old_list(line: str) -> bool:
