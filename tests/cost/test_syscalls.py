@@ -340,7 +340,7 @@ def test_cache_verify_opens_each_object_once(unchanged: Traced) -> None:
 # -- the operation log ----
 
 ABOUT_FILES = "openat,mkdir,unlink,link,rename,renameat2,write,getdents64,stat,newfstatat,lstat,"
-LOG_LIMIT = 26
+LOG_LIMIT = 28
 
 
 @pytest.fixture(scope="module")
