@@ -8,14 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers.processes import STOP_S, free_ports, start, wait_for_port
+from tests.servers.processes import STOP_S, free_ports, start, wait_for_line, wait_for_port
 
 
 class DaskCluster:
     """address: for `--executor`. workers: by the folder that each calls its own."""
 
     def __init__(self, folder: Path, workers: int = 2, *, resources: str = "") -> None:
-        """resources: what one worker more declares, as `dask worker --resources` has it."""
+        """resources: what one worker more declares, as `dask worker --resources` has it. That one
+        is waited for: what nobody declares yet does not count."""
         self._folder = folder
         self._dask = Path(sys.executable).with_name("dask")
         port = free_ports(1)[0]
@@ -31,6 +32,7 @@ class DaskCluster:
                 self.add_worker()
             if resources:
                 self.rich = self.add_worker("--resources", resources)
+                wait_for_line("Registered to", self.workers[self.rich], self._log(self.rich))
         except BaseException:
             self.close()
             raise
@@ -39,14 +41,16 @@ class DaskCluster:
         """Starts one more worker of two threads; its folder. A scheduler waits for those to
         come."""
         own = str(self._folder / f"worker-{len(self.workers)}")
-        log = self._folder / f"{Path(own).name}.log"
         command = [
             *("env", f"PANNIER_WORKER_DIR={own}", self._dask, "worker", self._tcp),
             *("--no-nanny", "--nthreads", "2", "--no-dashboard", "--local-directory", own + "-d"),
             *more,
         ]
-        self.workers[own] = start(command, log)
+        self.workers[own] = start(command, self._log(own))
         return own
+
+    def _log(self, own: str) -> Path:
+        return self._folder / f"{Path(own).name}.log"
 
     def kill_worker(self, own: str) -> None:
         """Kills the worker of that folder, and what it had started, and starts another."""

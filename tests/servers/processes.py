@@ -55,6 +55,17 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
     raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')}")
 
 
+def wait_for_line(text: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns when the log holds that text. Raises with the log when the process ends or it never
+    does."""
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if text.encode() in log.read_bytes():
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} never said {text}:\n{log.read_text(errors='replace')}")
+
+
 def stop(processes: Sequence[subprocess.Popen[Any]]) -> None:
     for process in processes:
         process.terminate()
