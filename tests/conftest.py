@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -25,6 +26,12 @@ from tests.support.warm import Warm, warm_program
 
 sys.dont_write_bytecode = False  # the tests themselves are compiled once, too
 pytest_plugins = ["tests.servers.plugin", "tests.support.spread", "tests.support.watchdog"]
+
+# How long an example takes is the machine's doing, and no test's question.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 # A shell starts background jobs with interrupts ignored, and children inherit that; what is
 # tested here must hear them.

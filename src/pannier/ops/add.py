@@ -34,11 +34,11 @@ from pannier.project.index import (
     OutRef,
     ignore_rules,
     inner_project,
-    is_stage_file,
     load_index,
     outs_of,
     parse_stage_file,
     refuse_other_record,
+    stage_files_of,
     workspace_reader,
 )
 from pannier.project.presence import manifest_of, recorded_manifest
@@ -248,7 +248,7 @@ def _check_inside(project: Project, task: _Task, look: Snapshot) -> None:
         return
     read = workspace_reader(project)
     for folder in look.tree.folders:
-        for name in filter(is_stage_file, folder.names):
+        for name in stage_files_of(folder.names):
             path = f"{task.path}/{folder.join(name)}"
             for stage in parse_stage_file(project, read, path):
                 for ref in outs_of(stage):

@@ -115,12 +115,13 @@ def verify_cache(project: Project, options: VerifyOptions, progress: Progress) -
         wrong = {damage.name for damage in checked.damaged}
         manifests = {n: m for n in lists if (m := _manifest(store, n)) is not None}
         damaged = list(checked.damaged)
-        damaged += _absent(store, there | wrong, manifests, store.quarantined())
+        damaged += _absent(store, there | wrong if wrong else there, manifests, store.quarantined())
         repaired: dict[str, str] = {}
         if options.repair:
             with _telling_what_stops(progress, "cache"):
                 repaired = _mend(project, store, roots, damaged, progress)
-        report.findings += _findings(damaged, _paths(roots, store), repaired)
+        if damaged:
+            report.findings += _findings(damaged, _paths(roots, store), repaired)
     return report
 
 

@@ -276,6 +276,12 @@ def is_stage_file(name: str) -> bool:
     return pointer.is_pointer_name(name) or pointer.is_pipeline_name(name)
 
 
+def stage_files_of(names: Iterable[str]) -> list[str]:
+    """Those of the names in a folder that are stage files'; data has many that are not."""
+    ends = (pointer.SUFFIX, pointer.PIPELINE_NAME)
+    return [name for name in names if name.endswith(ends) and is_stage_file(name)]
+
+
 def ignore_rules(project: Project, folder: str) -> IgnoreRules:
     """The rules of every `.dvcignore` from the root down to a root-relative directory."""
     read = workspace_reader(project)

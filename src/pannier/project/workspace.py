@@ -160,7 +160,7 @@ def _to_relink(store: Store, source: Source, kind: str, cache_dir: str) -> list[
     if kind == SYMLINK:
         return fresh + strays
     # Empty files are never linked.
-    fresh = [i for i in fresh if source.folder.key(i)[2] > 0 and not source.flags[i] & LINKED]
+    fresh = [i for i in fresh if not source.flags[i] & LINKED and source.folder.key(i)[2] > 0]
     stats = array("q", batches.stat_batch(store.root, [source.hex(index) for index in fresh]))
     inodes = stats[3::FIELDS]
     others = [i for i, inode in zip(fresh, inodes, strict=True) if inode != source.folder.key(i)[3]]

@@ -36,13 +36,10 @@ def present(root: str, names: Collection[str]) -> set[str]:
     """
     if len(names) <= _LIST_ABOVE:
         return {name for name in names if is_file(f"{root}/{name[:2]}/{name[2:]}")}
-    groups: dict[str, list[str]] = {}
-    for name in set(names):
-        groups.setdefault(name[:2], []).append(name)
+    wanted = set(names)
     found: set[str] = set()
-    for prefix, wanted in groups.items():
-        here = _listed(root, prefix)
-        found.update([name for name in wanted if name[2:] in here])
+    for prefix in {name[:2] for name in wanted}:
+        found |= wanted.intersection([prefix + rest for rest in _listed(root, prefix)])
     return found
 
 
@@ -59,7 +56,7 @@ def has_all(root: str, columns: Iterable[bytes | bytearray]) -> bool:
     for prefix, group in zip(_HEX_PREFIXES, groups, strict=True):
         here = _listed(root, prefix) if group else set()
         text = group.hex()
-        if any(text[at + 2 : at + width] not in here for at in range(0, len(text), width)):
+        if not here.issuperset([text[at + 2 : at + width] for at in range(0, len(text), width)]):
             return False
     return True
 
