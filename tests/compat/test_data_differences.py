@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.support.oracle import Oracle
-from tests.support.programs import Completed, Program
-from tests.support.project import Project, make_project, objects
+from tests.support.pair import Pair, add, both, run, there
+from tests.support.programs import Completed
+from tests.support.project import Project, objects
 from tests.support.wanted import is_wanted
-
-Twins = tuple[Project, Project]
-
-
-@pytest.fixture
-def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
-    """Two projects alike: real DVC's, ours."""
-    return make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)
-
-
-def both(twins: Twins, prepare: Callable[[Project], None]) -> None:
-    for project in twins:
-        prepare(project)
-
-
-def run(twins: Twins, *args: str) -> list[Completed]:
-    return [project.dvc(*args, check=False) for project in twins]
-
-
-def there(twins: Twins, path: str) -> list[bool]:
-    return [(project.root / path).exists() for project in twins]
-
-
-def add(project: Project, *files: str) -> None:
-    for file in files:
-        project.write(file, f"{file}\n")
-        project.dvc("add", file)
 
 
 def bring_again(project: Project, data: str) -> Completed:
@@ -46,7 +17,7 @@ def bring_again(project: Project, data: str) -> Completed:
     return project.dvc("checkout", check=False)
 
 
-def test_what_could_not_come_back_is_not_added(twins: Twins) -> None:
+def test_what_could_not_come_back_is_not_added(pair: Pair) -> None:
     assert is_wanted("add-git-names")
 
     def prepare(project: Project) -> None:
@@ -54,36 +25,36 @@ def test_what_could_not_come_back_is_not_added(twins: Twins) -> None:
         project.write("data/git~1", "2")
         project.write("data/sub/.GIT/config", "3")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    theirs, ours = run(twins, "add", "data")
+    theirs, ours = run(pair, "add", "data")
 
     assert [0, 1] == [theirs.rc, ours.rc]
     assert "'data/git~1'" in ours.stderr
     assert "'data/sub/.GIT'" in ours.stderr
-    assert [True, False] == there(twins, "data.dvc")
+    assert [True, False] == there(pair, "data.dvc")
 
 
-def test_a_git_file_is_left_out_as_the_folder_is(twins: Twins) -> None:
+def test_a_git_file_is_left_out_as_the_folder_is(pair: Pair) -> None:
     """A submodule and a linked work tree have one."""
 
     def prepare(project: Project) -> None:
         project.write("data/sub/.git", "gitdir: ../../elsewhere\n")
         project.write("data/sub/plain", "1")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    added = run(twins, "add", "data")
-    theirs, ours = ((project.root / "data.dvc").read_bytes() for project in twins)
-    again = bring_again(twins[1], "data")
+    added = run(pair, "add", "data")
+    theirs, ours = ((project.root / "data.dvc").read_bytes() for project in pair)
+    again = bring_again(pair[1], "data")
 
     assert [0, 0, 0] == [done.rc for done in (*added, again)]
     assert "'data/sub/.git' is left out" in added[1].stderr
-    assert "1" == (twins[1].root / "data/sub/plain").read_text()
+    assert "1" == (pair[1].root / "data/sub/plain").read_text()
     assert theirs == ours
 
 
-def test_a_pointer_that_records_something_else_is_not_overwritten(twins: Twins) -> None:
+def test_a_pointer_that_records_something_else_is_not_overwritten(pair: Pair) -> None:
     assert is_wanted("add-over-record")
 
     def prepare(project: Project) -> None:
@@ -92,18 +63,18 @@ def test_a_pointer_that_records_something_else_is_not_overwritten(twins: Twins) 
         project.write("data", "data\n")
         project.write("../source", "source\n")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    theirs, ours = run(twins, "add", "data")
-    imported = twins[1].dvc("import-url", "../source", "data", "--force", check=False)
+    theirs, ours = run(pair, "add", "data")
+    imported = pair[1].dvc("import-url", "../source", "data", "--force", check=False)
 
     assert [0, 1, 1] == [theirs.rc, ours.rc, imported.rc]
     assert "'data.dvc' is there already, and records 'other'" in ours.stderr
-    assert "path: data\n" in (twins[0].root / "data.dvc").read_text()
-    assert "path: other\n" in (twins[1].root / "data.dvc").read_text()
+    assert "path: data\n" in (pair[0].root / "data.dvc").read_text()
+    assert "path: other\n" in (pair[1].root / "data.dvc").read_text()
 
 
-def test_a_folder_that_holds_the_cache_is_not_added(twins: Twins) -> None:
+def test_a_folder_that_holds_the_cache_is_not_added(pair: Pair) -> None:
     assert is_wanted("add-own-cache")
 
     def prepare(project: Project) -> None:
@@ -111,16 +82,16 @@ def test_a_folder_that_holds_the_cache_is_not_added(twins: Twins) -> None:
         project.dvc("cache", "dir", "store/cache")
         add(project, "data")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    _, ours = run(twins, "add", "store")
+    _, ours = run(pair, "add", "store")
 
     assert 1 == ours.rc
     assert "the cache lies there" in ours.stderr
-    assert not (twins[1].root / "store.dvc").exists()
+    assert not (pair[1].root / "store.dvc").exists()
 
 
-def test_data_sent_to_a_remote_gets_no_second_record(twins: Twins) -> None:
+def test_data_sent_to_a_remote_gets_no_second_record(pair: Pair) -> None:
     assert is_wanted("add-to-remote-place")
 
     def prepare(project: Project) -> None:
@@ -133,22 +104,22 @@ def test_data_sent_to_a_remote_gets_no_second_record(twins: Twins) -> None:
         project.commit_all()
         project.write("../source", "source\n")
 
-    both(twins, prepare)
-    before = (twins[1].root / "data.dvc").read_bytes()
+    both(pair, prepare)
+    before = (pair[1].root / "data.dvc").read_bytes()
 
-    inside = run(twins, "add", "../source", "--to-remote", "-o", "data/new")
-    script = run(twins, "add", "../source", "--to-remote", "-f", "-o", "script")
-    over = run(twins, "add", "../source", "--to-remote", "-o", "data")
+    inside = run(pair, "add", "../source", "--to-remote", "-o", "data/new")
+    script = run(pair, "add", "../source", "--to-remote", "-f", "-o", "script")
+    over = run(pair, "add", "../source", "--to-remote", "-o", "data")
 
     assert [0, 1] == [done.rc for done in inside]
     assert [0, 1] == [done.rc for done in script]
     assert [0, 1] == [done.rc for done in over]
-    assert before == (twins[1].root / "data.dvc").read_bytes()
-    assert [False, False] == [there(twins, path)[1] for path in ("data/new.dvc", "script.dvc")]
+    assert before == (pair[1].root / "data.dvc").read_bytes()
+    assert [False, False] == [there(pair, path)[1] for path in ("data/new.dvc", "script.dvc")]
 
 
 @pytest.mark.parametrize("beside", [".git/config", "run.log"])
-def test_what_is_no_data_stands_in_the_way_of_what_is_brought(beside: str, twins: Twins) -> None:
+def test_what_is_no_data_stands_in_the_way_of_what_is_brought(beside: str, pair: Pair) -> None:
     assert is_wanted("add-out-beside-data")
 
     def prepare(project: Project) -> None:
@@ -157,18 +128,18 @@ def test_what_is_no_data_stands_in_the_way_of_what_is_brought(beside: str, twins
         project.write(f"folder/source/{beside}", "mine\n")
         project.write("../source/new", "new\n")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    theirs, ours = run(twins, "add", "../source", "--out", "folder", "--force")
+    theirs, ours = run(pair, "add", "../source", "--out", "folder", "--force")
 
     assert [0, 1] == [theirs.rc, ours.rc]
     assert f"'{beside.split('/')[0]}'" in ours.stderr
-    assert [True, True] == there(twins, f"folder/source/{beside}")
-    assert [False, True] == there(twins, "folder/source/data")
-    assert "old\n" == (twins[1].root / "folder/source/data").read_text()
+    assert [True, True] == there(pair, f"folder/source/{beside}")
+    assert [False, True] == there(pair, "folder/source/data")
+    assert "old\n" == (pair[1].root / "folder/source/data").read_text()
 
 
-def test_what_is_brought_goes_into_a_folder_that_is_there(twins: Twins) -> None:
+def test_what_is_brought_goes_into_a_folder_that_is_there(pair: Pair) -> None:
     """As with DVC: nothing there is overwritten."""
 
     def prepare(project: Project) -> None:
@@ -176,22 +147,22 @@ def test_what_is_brought_goes_into_a_folder_that_is_there(twins: Twins) -> None:
         project.write("../source/new", "new\n")
         project.write("../single", "single\n")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    first = run(twins, "add", "../source", "--out", "folder")
-    forced = run(twins, "add", "../single", "--out", "folder", "--force")
-    again = run(twins, "add", "../single", "--out", "folder")
+    first = run(pair, "add", "../source", "--out", "folder")
+    forced = run(pair, "add", "../single", "--out", "folder", "--force")
+    again = run(pair, "add", "../single", "--out", "folder")
 
     assert [[0, 0], [0, 0], [1, 1]] == [[one.rc for one in done] for done in (first, forced, again)]
     assert sorted(first[0].stdout.split()) == sorted(first[1].stdout.split())
     assert again[0].stderr == again[1].stderr
     for path in ("folder/mine", "folder/source/new", "folder/source.dvc", "folder/single.dvc"):
-        left, right = ((project.root / path).read_bytes() for project in twins)
+        left, right = ((project.root / path).read_bytes() for project in pair)
         assert left == right
 
 
 @pytest.mark.parametrize("kind", ["copy", "hardlink", "symlink"])
-def test_what_is_tracked_no_more_is_the_users_own(kind: str, twins: Twins) -> None:
+def test_what_is_tracked_no_more_is_the_users_own(kind: str, pair: Pair) -> None:
     """Not even gc takes it, when it was a link into the cache."""
     assert is_wanted("remove-keeps")
 
@@ -202,32 +173,32 @@ def test_what_is_tracked_no_more_is_the_users_own(kind: str, twins: Twins) -> No
         add(project, "single")
         project.dvc("remove", "single.dvc", "data.dvc")
 
-    both(twins, prepare)
-    links = [(project.root / "single").is_symlink() for project in twins]
-    modes = [(project.root / "data/a").stat().st_mode for project in twins]
-    run(twins, "checkout")
-    twins[1].dvc("gc", "-w", "-f", "--now")
+    both(pair, prepare)
+    links = [(project.root / "single").is_symlink() for project in pair]
+    modes = [(project.root / "data/a").stat().st_mode for project in pair]
+    run(pair, "checkout")
+    pair[1].dvc("gc", "-w", "-f", "--now")
 
     assert [False, False] == links
     assert modes[0] == modes[1]
-    assert [kind != "copy", True] == there(twins, "single")  # DVC forgets its links, no copies
-    assert "a\n" == (twins[1].root / "data/a").read_text()
-    assert "single\n" == (twins[1].root / "single").read_text()
+    assert [kind != "copy", True] == there(pair, "single")  # DVC forgets its links, no copies
+    assert "a\n" == (pair[1].root / "data/a").read_text()
+    assert "single\n" == (pair[1].root / "single").read_text()
 
 
-def test_the_data_of_another_project_stays(twins: Twins) -> None:
+def test_the_data_of_another_project_stays(pair: Pair) -> None:
     assert is_wanted("checkout-other-project")
 
     def prepare(project: Project) -> None:
         add(project, "sub/data")
         project.program("init", "--subdir", cwd=project.root / "sub")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    done = run(twins, "checkout")
+    done = run(pair, "checkout")
 
     assert [0, 0] == [one.rc for one in done]
-    assert [False, True] == there(twins, "sub/data")
+    assert [False, True] == there(pair, "sub/data")
 
 
 def test_a_forced_checkout_can_be_undone_when_the_cache_is_damaged(project: Project) -> None:
@@ -250,7 +221,7 @@ def test_a_forced_checkout_can_be_undone_when_the_cache_is_damaged(project: Proj
     assert "second\n" == (project.root / "data").read_text()
 
 
-def test_what_another_work_tree_uses_is_kept(twins: Twins) -> None:
+def test_what_another_work_tree_uses_is_kept(pair: Pair) -> None:
     assert is_wanted("gc-work-trees")
 
     def prepare(project: Project) -> None:
@@ -263,22 +234,22 @@ def test_what_another_work_tree_uses_is_kept(twins: Twins) -> None:
         add(other, "there")
         (there / "there").unlink()
 
-    both(twins, prepare)
-    (twins[1].root / ".dvc/pannier.toml").write_text("gc_grace = 0\n")
+    both(pair, prepare)
+    (pair[1].root / ".dvc/pannier.toml").write_text("gc_grace = 0\n")
 
-    cleaned = run(twins, "gc", "-w", "-f")
+    cleaned = run(pair, "gc", "-w", "-f")
     brought = [
         project.program(
             "checkout", cwd=project.root.with_name(project.root.name + "-second"), check=False
         ).rc
-        for project in twins
+        for project in pair
     ]
 
     assert [0, 0] == [done.rc for done in cleaned]
     assert [255, 0] == brought
 
 
-def test_what_a_stash_names_is_kept(twins: Twins) -> None:
+def test_what_a_stash_names_is_kept(pair: Pair) -> None:
     assert is_wanted("gc-stash")
 
     def prepare(project: Project) -> None:
@@ -292,18 +263,18 @@ def test_what_a_stash_names_is_kept(twins: Twins) -> None:
         project.git("stash", "-q")
         project.dvc("checkout")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    run(twins, "gc", "-A", "-f")
+    run(pair, "gc", "-A", "-f")
     found = [
         sorted(data for data in objects(project.cache).values() if data.startswith(b"sta"))
-        for project in twins
+        for project in pair
     ]
 
     assert [[], [b"staged\n", b"stashed\n"]] == found
 
 
-def test_what_another_project_records_is_not_stored_here(twins: Twins) -> None:
+def test_what_another_project_records_is_not_stored_here(pair: Pair) -> None:
     assert is_wanted("other-project")
 
     def prepare(project: Project) -> None:
@@ -312,7 +283,7 @@ def test_what_another_project_records_is_not_stored_here(twins: Twins) -> None:
         add(project, "y")
         project.write("../source", "source\n")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
     for args in (
         ("add", "sub/deep/x"),
@@ -320,19 +291,19 @@ def test_what_another_project_records_is_not_stored_here(twins: Twins) -> None:
         ("add", "../source", "--out", "sub/b"),
         ("move", "y", "sub/deep/y"),
     ):
-        theirs, ours = run(twins, *args)
+        theirs, ours = run(pair, *args)
 
         assert 1 == ours.rc
         assert 0 == theirs.rc or args[0] == "import-url"  # DVC takes 'sub/a' for no part of it
         assert "'sub' is a project of its own" in ours.stderr
     assert ["sub/deep/x"] == [
-        path.relative_to(twins[1].root).as_posix()
-        for path in twins[1].root.glob("sub/**/*")
-        if path.is_file() and ".dvc" not in path.as_posix().removeprefix(str(twins[1].root))
+        path.relative_to(pair[1].root).as_posix()
+        for path in pair[1].root.glob("sub/**/*")
+        if path.is_file() and ".dvc" not in path.as_posix().removeprefix(str(pair[1].root))
     ]
 
 
-def test_a_relative_link_is_not_moved_to_where_it_leads_nowhere(twins: Twins) -> None:
+def test_a_relative_link_is_not_moved_to_where_it_leads_nowhere(pair: Pair) -> None:
     assert is_wanted("move-relative-link")
 
     def prepare(project: Project) -> None:
@@ -342,24 +313,24 @@ def test_a_relative_link_is_not_moved_to_where_it_leads_nowhere(twins: Twins) ->
         project.dvc("config", "cache.type", "symlink")
         project.dvc("add", "--no-commit", "link")
 
-    both(twins, prepare)
+    both(pair, prepare)
 
-    theirs, ours = run(twins, "move", "link", "sub/link")
+    theirs, ours = run(pair, "move", "link", "sub/link")
 
     assert [0, 1] == [theirs.rc, ours.rc]
-    assert [True, False] == there(twins, "sub/link")
-    assert "real\n" == (twins[1].root / "link").read_text()
-    assert 0 == twins[1].dvc("move", "link", "beside").rc
+    assert [True, False] == there(pair, "sub/link")
+    assert "real\n" == (pair[1].root / "link").read_text()
+    assert 0 == pair[1].dvc("move", "link", "beside").rc
 
 
-def test_what_is_brought_again_to_the_same_place_is_there_already(twins: Twins) -> None:
+def test_what_is_brought_again_to_the_same_place_is_there_already(pair: Pair) -> None:
     assert is_wanted("add-out-again")
-    both(twins, lambda project: project.write("../source/new", "new\n") and None)
-    run(twins, "add", "../source", "--out", "place")
+    both(pair, lambda project: project.write("../source/new", "new\n") and None)
+    run(pair, "add", "../source", "--out", "place")
 
-    theirs, ours = run(twins, "add", "../source", "--out", "place")
+    theirs, ours = run(pair, "add", "../source", "--out", "place")
 
     assert [0, 1] == [theirs.rc, ours.rc]
-    forced = run(twins, "add", "../source", "--out", "place", "--force")
+    forced = run(pair, "add", "../source", "--out", "place", "--force")
     assert [0, 0] == [done.rc for done in forced]
-    assert [False, False] == there(twins, "place/source")
+    assert [False, False] == there(pair, "place/source")

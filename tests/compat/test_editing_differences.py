@@ -3,75 +3,43 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.support.oracle import Oracle
+from tests.support.pair import Pair, add, both, run, text, there
 from tests.support.programs import Completed, Program, git
-from tests.support.project import Project, make_project
+from tests.support.project import Project
 from tests.support.wanted import is_wanted
 
-Twins = tuple[Project, Project]
 TWO = "stages:\n  one:\n    cmd: echo 1\n  # about two\n  two:\n    cmd: 'echo 2'\n"
 
 
-@pytest.fixture
-def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
-    """Two projects alike: real DVC's, ours."""
-    return make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)
-
-
-def both(twins: Twins, prepare: Callable[[Project], None]) -> None:
-    for project in twins:
-        prepare(project)
-
-
-def run(twins: Twins, *args: str) -> list[Completed]:
-    return [project.dvc(*args, check=False) for project in twins]
-
-
-def there(twins: Twins, path: str) -> list[bool]:
-    return [(project.root / path).exists() for project in twins]
-
-
-def text(twins: Twins, path: str) -> list[str]:
-    return [(project.root / path).read_text() for project in twins]
-
-
-def add(project: Project, *files: str) -> None:
-    for file in files:
-        project.write(file, f"{file}\n")
-        project.dvc("add", file)
-
-
-def test_a_removal_of_several_is_all_or_nothing(twins: Twins) -> None:
+def test_a_removal_of_several_is_all_or_nothing(pair: Pair) -> None:
     assert is_wanted("remove-all-or-nothing")
-    both(twins, lambda project: project.write("dvc.yaml", TWO) and None)
+    both(pair, lambda project: project.write("dvc.yaml", TWO) and None)
 
-    removed = run(twins, "remove", "dvc.yaml:one", "nothing")
-    frozen = run(twins, "freeze", "two", "nothing")
+    removed = run(pair, "remove", "dvc.yaml:one", "nothing")
+    frozen = run(pair, "freeze", "two", "nothing")
 
     assert [1] * 4 == [done.rc for done in (*removed, *frozen)]
-    theirs, ours = text(twins, "dvc.yaml")
+    theirs, ours = text(pair, "dvc.yaml")
     assert "frozen: true" in theirs
     assert TWO == ours
 
 
-def test_data_that_is_nowhere_else_is_not_removed(twins: Twins) -> None:
+def test_data_that_is_nowhere_else_is_not_removed(pair: Pair) -> None:
     assert is_wanted("remove-unsaved")
 
     def prepare(project: Project) -> None:
         add(project, "a")
         project.write("a", "an edit that is not saved\n")
 
-    both(twins, prepare)
-    done = run(twins, "remove", "--outs", "a.dvc")
+    both(pair, prepare)
+    done = run(pair, "remove", "--outs", "a.dvc")
 
     assert [0, 1] == [one.rc for one in done]
-    assert [False, True] == there(twins, "a")
-    assert there(twins, "a.dvc") == [False, True]
+    assert [False, True] == there(pair, "a")
+    assert there(pair, "a.dvc") == [False, True]
     assert "Hint: keep it with 'dvc commit'" in done[1].stderr
 
 
@@ -89,55 +57,55 @@ def test_an_uncached_output_is_not_removed_unless_git_holds_it(project: Project)
     assert not (project.root / "m").exists()
 
 
-def test_what_is_left_of_a_pipeline_stays(twins: Twins) -> None:
+def test_what_is_left_of_a_pipeline_stays(pair: Pair) -> None:
     assert is_wanted("remove-last-stage")
     whole = "stages:\n  one:\n    cmd: echo 1\nmetrics:\n- m.json\n"
-    both(twins, lambda project: project.write("dvc.yaml", whole) and None)
+    both(pair, lambda project: project.write("dvc.yaml", whole) and None)
 
-    done = run(twins, "remove", "one")
+    done = run(pair, "remove", "one")
 
     assert [0, 0] == [one.rc for one in done]
-    assert [False, True] == there(twins, "dvc.yaml")
-    assert "metrics:\n- m.json\n" == (twins[1].root / "dvc.yaml").read_text()
-    assert 0 == twins[0].program("status", cwd=twins[1].root).rc
+    assert [False, True] == there(pair, "dvc.yaml")
+    assert "metrics:\n- m.json\n" == (pair[1].root / "dvc.yaml").read_text()
+    assert 0 == pair[0].program("status", cwd=pair[1].root).rc
 
 
-def test_comments_of_other_stages_stay(twins: Twins) -> None:
+def test_comments_of_other_stages_stay(pair: Pair) -> None:
     assert is_wanted("remove-comments")
-    both(twins, lambda project: project.write("dvc.yaml", TWO) and None)
+    both(pair, lambda project: project.write("dvc.yaml", TWO) and None)
 
-    run(twins, "remove", "one")
+    run(pair, "remove", "one")
 
-    theirs, ours = text(twins, "dvc.yaml")
+    theirs, ours = text(pair, "dvc.yaml")
     assert "stages:\n  two:\n    cmd: echo 2\n" == theirs
     assert "stages:\n  # about two\n  two:\n    cmd: 'echo 2'\n" == ours
 
 
-def test_an_escaped_name_is_ignored_no_more(twins: Twins) -> None:
+def test_an_escaped_name_is_ignored_no_more(pair: Pair) -> None:
     assert is_wanted("remove-escaped")
-    both(twins, lambda project: add(project, "#x"))
+    both(pair, lambda project: add(project, "#x"))
 
-    run(twins, "remove", "#x.dvc")
+    run(pair, "remove", "#x.dvc")
 
-    assert [True, False] == there(twins, ".gitignore")
+    assert [True, False] == there(pair, ".gitignore")
 
 
-def test_a_move_overwrites_nothing(twins: Twins) -> None:
+def test_a_move_overwrites_nothing(pair: Pair) -> None:
     assert is_wanted("move-no-overwrite")
 
     def prepare(project: Project) -> None:
         add(project, "a")
         project.write("b", "precious\n")
 
-    both(twins, prepare)
-    done = run(twins, "move", "a", "b")
+    both(pair, prepare)
+    done = run(pair, "move", "a", "b")
 
     assert [0, 1] == [one.rc for one in done]
-    assert ["a\n", "precious\n"] == text(twins, "b")
-    assert [False, True] == there(twins, "a")
+    assert ["a\n", "precious\n"] == text(pair, "b")
+    assert [False, True] == there(pair, "a")
 
 
-def test_a_moved_pointer_keeps_its_comments(twins: Twins) -> None:
+def test_a_moved_pointer_keeps_its_comments(pair: Pair) -> None:
     assert is_wanted("move-comments")
 
     def prepare(project: Project) -> None:
@@ -145,13 +113,13 @@ def test_a_moved_pointer_keeps_its_comments(twins: Twins) -> None:
         before = (project.root / "a.dvc").read_text()
         project.write("a.dvc", "# mine\n" + before)
 
-    both(twins, prepare)
-    run(twins, "move", "a", "b")
+    both(pair, prepare)
+    run(pair, "move", "a", "b")
 
-    assert [False, True] == ["# mine\n" in one for one in text(twins, "b.dvc")]
+    assert [False, True] == ["# mine\n" in one for one in text(pair, "b.dvc")]
 
 
-def test_a_move_of_one_output_keeps_the_others(twins: Twins) -> None:
+def test_a_move_of_one_output_keeps_the_others(pair: Pair) -> None:
     assert is_wanted("move-several")
 
     def prepare(project: Project) -> None:
@@ -163,29 +131,29 @@ def test_a_move_of_one_output_keeps_the_others(twins: Twins) -> None:
             (project.root / name).unlink()
         project.write("all.dvc", "outs:\n" + "".join(lines))
 
-    both(twins, prepare)
-    run(twins, "move", "a", "c")
+    both(pair, prepare)
+    run(pair, "move", "a", "c")
 
-    assert [False, True] == ["path: b\n" in one for one in text(twins, "all.dvc")]
-    assert 0 == twins[1].dvc("status", "-q", check=False).rc
+    assert [False, True] == ["path: b\n" in one for one in text(pair, "all.dvc")]
+    assert 0 == pair[1].dvc("status", "-q", check=False).rc
 
 
-def test_links_of_the_user_stay(twins: Twins) -> None:
+def test_links_of_the_user_stay(pair: Pair) -> None:
     assert is_wanted("unprotect-links")
 
     def prepare(project: Project) -> None:
         project.write("real", "1")
         (project.root / "link").symlink_to("real")
 
-    both(twins, prepare)
-    done = run(twins, "unprotect", "link")
+    both(pair, prepare)
+    done = run(pair, "unprotect", "link")
 
     assert [0, 0] == [one.rc for one in done]
-    assert [False, True] == [(project.root / "link").is_symlink() for project in twins]
+    assert [False, True] == [(project.root / "link").is_symlink() for project in pair]
     assert "'link'" in done[1].stderr
 
 
-def test_objects_are_not_unprotected(twins: Twins) -> None:
+def test_objects_are_not_unprotected(pair: Pair) -> None:
     assert is_wanted("unprotect-own")
 
     def prepare(project: Project) -> None:
@@ -194,16 +162,16 @@ def test_objects_are_not_unprotected(twins: Twins) -> None:
         outside.write_text("1")
         outside.chmod(0o444)
 
-    both(twins, prepare)
-    theirs = run(twins[:1], "unprotect", ".dvc/cache", "../outside-theirs")  # type: ignore[arg-type]
+    both(pair, prepare)
+    theirs = run(pair[:1], "unprotect", ".dvc/cache", "../outside-theirs")  # type: ignore[arg-type]
     ours = [
-        twins[1].dvc("unprotect", target, check=False)
+        pair[1].dvc("unprotect", target, check=False)
         for target in (".dvc/cache", "../outside-ours", ".git", ".")
     ]
 
     assert [0] == [done.rc for done in theirs]
     assert [255, 255, 255, 0] == [done.rc for done in ours]
-    for project, mode in zip(twins, (0o644, 0o444), strict=True):
+    for project, mode in zip(pair, (0o644, 0o444), strict=True):
         (found,) = (project.root / ".dvc/cache/files/md5").glob("??/*")
         outside = project.root.parent / f"outside-{project.root.name}"
         assert (mode, mode) == (found.stat().st_mode & 0o777, outside.stat().st_mode & 0o777)
@@ -212,20 +180,20 @@ def test_objects_are_not_unprotected(twins: Twins) -> None:
 OLD = "outs:\n- md5: dd8c6a395b5dd36c56d23275028f526c\n  size: 6\n  path: gone\n"
 
 
-def test_an_old_pointer_whose_data_is_missing_is_left_as_it_is(twins: Twins) -> None:
+def test_an_old_pointer_whose_data_is_missing_is_left_as_it_is(pair: Pair) -> None:
     assert is_wanted("migrate-missing")
-    both(twins, lambda project: project.write("gone.dvc", OLD) and None)
+    both(pair, lambda project: project.write("gone.dvc", OLD) and None)
 
-    done = run(twins, "cache", "migrate", "--dvc-files")
+    done = run(pair, "cache", "migrate", "--dvc-files")
 
     assert [0, 1] == [one.rc for one in done]
-    theirs, ours = text(twins, "gone.dvc")
+    theirs, ours = text(pair, "gone.dvc")
     assert "md5-dos2unix" in theirs
     assert OLD == ours
     assert "gone.dvc: 'gone' is neither in the cache" in done[1].stderr
 
 
-def test_a_migrated_list_names_what_is_there(twins: Twins) -> None:
+def test_a_migrated_list_names_what_is_there(pair: Pair) -> None:
     assert is_wanted("migrate-lists")
     row = b'[{"md5": "dd8c6a395b5dd36c56d23275028f526c", "relpath": "c"}]'
 
@@ -233,13 +201,13 @@ def test_a_migrated_list_names_what_is_there(twins: Twins) -> None:
         project.write(".dvc/cache/dd/8c6a395b5dd36c56d23275028f526c", b"a\r\nb\r\n").chmod(0o444)
         project.write(".dvc/cache/b9/c02b17ca36bb204a75154063218142.dir", row).chmod(0o444)
 
-    both(twins, prepare)
-    done = run(twins, "cache", "migrate")
+    both(pair, prepare)
+    done = run(pair, "cache", "migrate")
 
     assert ["Migrated 2 files to DVC 3.0 cache location.\n"] * 2 == [one.stdout for one in done]
     old = ".dvc/cache/files/md5/b9/c02b17ca36bb204a75154063218142.dir"
-    assert [True, False] == there(twins, old)
-    (new,) = (twins[1].root / ".dvc/cache/files/md5").rglob("*.dir")
+    assert [True, False] == there(pair, old)
+    (new,) = (pair[1].root / ".dvc/cache/files/md5").rglob("*.dir")
     assert row.replace(
         b"dd8c6a395b5dd36c56d23275028f526c", b"59b0d7772f0561efb95518f3cb8abc60"
     ) == (new.read_bytes())
@@ -265,26 +233,26 @@ def sides(project: Project, our: dict[str, str | None], their: dict[str, str | N
     return ["git-hook", "merge-driver", "--ancestor", "anc", "--our", "our", "--their", "their"]
 
 
-def test_a_file_that_both_sides_removed_is_no_conflict(twins: Twins) -> None:
+def test_a_file_that_both_sides_removed_is_no_conflict(pair: Pair) -> None:
     assert is_wanted("merge-both-removed")
-    both(twins, lambda project: sides(project, {"p": None}, {"p": None, "t": "t"}) and None)
+    both(pair, lambda project: sides(project, {"p": None}, {"p": None, "t": "t"}) and None)
 
-    done = run(twins, *DRIVER)
+    done = run(pair, *DRIVER)
 
     assert [255, 0] == [one.rc for one in done]
 
 
-def test_a_file_and_a_folder_of_one_name_are_a_conflict(twins: Twins) -> None:
+def test_a_file_and_a_folder_of_one_name_are_a_conflict(pair: Pair) -> None:
     assert is_wanted("merge-file-and-folder")
-    both(twins, lambda project: sides(project, {"o": "1"}, {"o/x": "2"}) and None)
+    both(pair, lambda project: sides(project, {"o": "1"}, {"o/x": "2"}) and None)
 
-    done = run(twins, *DRIVER)
+    done = run(pair, *DRIVER)
 
     assert [0, 1] == [one.rc for one in done]
     assert "\no\n" in done[1].stderr
 
 
-def test_what_their_side_says_of_an_output_is_kept(twins: Twins) -> None:
+def test_what_their_side_says_of_an_output_is_kept(pair: Pair) -> None:
     assert is_wanted("merge-options")
 
     def prepare(project: Project) -> None:
@@ -292,16 +260,16 @@ def test_what_their_side_says_of_an_output_is_kept(twins: Twins) -> None:
         with (project.root / "their").open("a") as file:
             file.write("desc: theirs\n")
 
-    both(twins, prepare)
-    done = run(twins, *DRIVER)
+    both(pair, prepare)
+    done = run(pair, *DRIVER)
 
     assert [0, 0] == [one.rc for one in done]
-    assert [False, True] == ["desc: theirs" in one for one in text(twins, "our")]
-    (twins[1].root / "anc").write_bytes((twins[1].root / "our").read_bytes())
+    assert [False, True] == ["desc: theirs" in one for one in text(pair, "our")]
+    (pair[1].root / "anc").write_bytes((pair[1].root / "our").read_bytes())
     for name in ("our", "their"):
-        changed = (twins[1].root / name).read_text().replace("theirs", name)
-        twins[1].write(name, changed if "desc" in changed else f"{changed}desc: {name}\n")
-    assert "desc" in twins[1].dvc(*DRIVER, check=False).stderr
+        changed = (pair[1].root / name).read_text().replace("theirs", name)
+        pair[1].write(name, changed if "desc" in changed else f"{changed}desc: {name}\n")
+    assert "desc" in pair[1].dvc(*DRIVER, check=False).stderr
 
 
 DRIVER = ["git-hook", "merge-driver", "--ancestor", "anc", "--our", "our", "--their", "their"]
@@ -351,13 +319,13 @@ def test_git_merges_a_folder_through_the_driver(project: Project) -> None:
     assert {"p": "ours", "o": "o", "q": "theirs", "t": "t"} == found
 
 
-def test_git_leaves_a_conflict_to_be_solved(twins: Twins) -> None:
+def test_git_leaves_a_conflict_to_be_solved(pair: Pair) -> None:
     assert is_wanted("merge-conflict-code")
-    theirs, ours = (branches(project, {"d/p": "1"}, {"d/p": "2"}) for project in twins)
+    theirs, ours = (branches(project, {"d/p": "1"}, {"d/p": "2"}) for project in pair)
 
     assert 1 == ours.rc
     assert "CONFLICT (content): Merge conflict in d.dvc" in ours.stdout
-    assert "UU d.dvc" in twins[1].git("status", "--porcelain").lines
+    assert "UU d.dvc" in pair[1].git("status", "--porcelain").lines
     assert theirs.rc != 0
 
 

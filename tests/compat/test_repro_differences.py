@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.oracle import Oracle
-from tests.support.programs import Program
-from tests.support.project import Project, make_project
+from tests.support.pair import Pair
+from tests.support.project import Project
 from tests.support.wanted import is_wanted
 
-Twins = tuple[Project, Project]
 PIPELINE = """\
 stages:
   copy:
@@ -25,9 +23,8 @@ LIMIT_S = 60.0
 
 
 @pytest.fixture
-def twins(tmp_path: Path, oracle: Oracle, dvc: Program) -> Twins:
-    """Two projects with one stage that ran: real DVC's, ours."""
-    pair = make_project(tmp_path / "theirs", oracle), make_project(tmp_path / "ours", dvc)
+def pair(pair: Pair) -> Pair:
+    """With one stage that ran."""
     for project in pair:
         project.write("in", "first\n")
         project.write("dvc.yaml", PIPELINE.format(cmd="cp in out"))
@@ -40,47 +37,47 @@ def out(project: Project) -> str | None:
     return path.read_text() if path.exists() else None
 
 
-def test_an_input_that_moves_under_its_command_is_recorded_as_it_was_read(twins: Twins) -> None:
+def test_an_input_that_moves_under_its_command_is_recorded_as_it_was_read(pair: Pair) -> None:
     assert is_wanted("repro-moved-input")
-    for project in twins:
+    for project in pair:
         project.write("dvc.yaml", PIPELINE.format(cmd="cp in out; echo later > in"))
 
-    theirs, ours = (project.dvc("repro") for project in twins)
-    again = [project.dvc("repro").stdout for project in twins]
+    theirs, ours = (project.dvc("repro") for project in pair)
+    again = [project.dvc("repro").stdout for project in pair]
 
     assert "changed" not in theirs.stderr
     assert "dependency 'in' changed" in ours.stderr
     assert ["Running stage 'copy':" in said for said in again] == [False, True]
-    assert [out(project) for project in twins] == ["first\n", "later\n"]
+    assert [out(project) for project in pair] == ["first\n", "later\n"]
 
 
-def test_a_stage_without_its_input_keeps_its_output(twins: Twins) -> None:
+def test_a_stage_without_its_input_keeps_its_output(pair: Pair) -> None:
     assert is_wanted("repro-keeps-outs")
-    for project in twins:
+    for project in pair:
         (project.root / "in").unlink()
 
-    assert [project.dvc("repro", check=False).rc for project in twins] == [255, 255]
-    assert [out(project) for project in twins] == [None, "first\n"]
+    assert [project.dvc("repro", check=False).rc for project in pair] == [255, 255]
+    assert [out(project) for project in pair] == [None, "first\n"]
 
 
-def test_an_edit_of_an_output_that_is_made_anew_comes_back_by_undo(twins: Twins) -> None:
+def test_an_edit_of_an_output_that_is_made_anew_comes_back_by_undo(pair: Pair) -> None:
     assert is_wanted("repro-unsaved-outs")
-    for project in twins:
+    for project in pair:
         (project.root / "out").unlink()
         project.write("out", "an edit by hand\n")
         project.write("in", "second\n")
         project.dvc("repro", "-q")
 
-    ours = twins[1]
-    assert [out(project) for project in twins] == ["second\n", "second\n"]
+    ours = pair[1]
+    assert [out(project) for project in pair] == ["second\n", "second\n"]
     ours.dvc("undo")
     assert out(ours) == "an edit by hand\n"
 
 
-def test_two_runs_of_one_stage_wait_for_each_other(twins: Twins, tmp_path: Path) -> None:
+def test_two_runs_of_one_stage_wait_for_each_other(pair: Pair, tmp_path: Path) -> None:
     assert is_wanted("repro-two")
     answers = []
-    for project in twins:
+    for project in pair:
         go, began = project.root / "go", project.root / "began"
         cmd = "touch began; while [ ! -e go ]; do sleep 0.05; done; cp in out"
         project.write("dvc.yaml", PIPELINE.format(cmd=cmd))
@@ -111,10 +108,10 @@ def test_two_runs_of_one_stage_wait_for_each_other(twins: Twins, tmp_path: Path)
     assert ours[2] == "Stage 'copy' didn't change, skipping\nData and pipelines are up to date.\n"
 
 
-def test_gitignore_gets_the_name_that_an_expression_stands_for(twins: Twins) -> None:
+def test_gitignore_gets_the_name_that_an_expression_stands_for(pair: Pair) -> None:
     assert is_wanted("stage-add-expressions")
     found = []
-    for project in twins:
+    for project in pair:
         project.write("params.yaml", "lr: 3\n")
         project.dvc("stage", "add", "-q", "-n", "named", "-o", "x-${lr}", "touch x-${lr}")
         found.append((project.root / ".gitignore").read_text().splitlines()[-1])
@@ -122,12 +119,12 @@ def test_gitignore_gets_the_name_that_an_expression_stands_for(twins: Twins) -> 
     assert found == ["/x-${lr}", "/x-3"]
 
 
-def test_a_dry_run_says_only_what_is_so(twins: Twins) -> None:
+def test_a_dry_run_says_only_what_is_so(pair: Pair) -> None:
     assert is_wanted("dry-cached")
-    for project in twins:
+    for project in pair:
         project.write("in", "second\n")
 
-    theirs, ours = (project.dvc("repro", "--dry").stdout for project in twins)
+    theirs, ours = (project.dvc("repro", "--dry").stdout for project in pair)
 
     assert "is cached" in theirs
     assert ours == theirs.replace(
@@ -136,28 +133,28 @@ def test_a_dry_run_says_only_what_is_so(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--force",)])
-def test_what_is_there_and_nobody_recorded_stays(twins: Twins, options: tuple[str, ...]) -> None:
+def test_what_is_there_and_nobody_recorded_stays(pair: Pair, options: tuple[str, ...]) -> None:
     assert is_wanted("checkout-unrecorded")
-    for project in twins:
+    for project in pair:
         project.write("dvc.yaml", PIPELINE.format(cmd="cp in out").replace("copy", "other"))
         project.write("out", "not recorded\n")
 
-    answers = [project.dvc("checkout", *options, check=False) for project in twins]
+    answers = [project.dvc("checkout", *options, check=False) for project in pair]
 
     assert [255, 0] == [answer.rc for answer in answers]
     kept = None if options else "not recorded\n"
-    assert [kept, "not recorded\n"] == [out(project) for project in twins]
+    assert [kept, "not recorded\n"] == [out(project) for project in pair]
 
 
 def test_an_output_that_is_a_link_to_a_folder_is_refused_in_words_that_are_true(
-    twins: Twins,
+    pair: Pair,
 ) -> None:
     assert is_wanted("repro-link-to-folder")
-    for project in twins:
+    for project in pair:
         project.write("real/z", "1")
         project.write("dvc.yaml", PIPELINE.format(cmd="ln -s real out"))
 
-    theirs, ours = (project.dvc("repro", check=False) for project in twins)
+    theirs, ours = (project.dvc("repro", check=False) for project in pair)
 
     assert (0, 255) == (theirs.rc, ours.rc)
     assert "'out': it is a link to a folder" in ours.stderr

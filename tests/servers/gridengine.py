@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
-from tests.servers.processes import free_ports, kill, start, stop
+from tests.servers.one_node import OneNode, missing
+from tests.servers.processes import free_ports, kill, stop
 
 _PROGRAMS = ("sge_qmaster", "sge_execd", "qsub", "qconf")
 _INSTALLED = Path("/var/lib/gridengine")
@@ -63,22 +62,26 @@ _SCHEDULE = {"schedule_interval": "0:0:2", "flush_submit_sec": "1", "flush_finis
 
 def why_not() -> str:
     """What is missing to run it here, or ""."""
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    missing = [name for name in _PROGRAMS if shutil.which(name, path=path) is None]
-    if missing:
-        return f"not installed: {', '.join(missing)}"
-    return "" if os.geteuid() == 0 else "only root may start it"
+    return missing(_PROGRAMS)
 
 
-class GridEngine:
-    """env: what a program needs to find it. job: the variable that a job knows its number by."""
+class GridEngine(OneNode):
+    """job: the variable that a job knows its number by."""
 
     job = "JOB_ID"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        host = socket.gethostname().partition(".")[0]
         ports = free_ports(2)
+        super().__init__(
+            {
+                "SGE_ROOT": str(folder),
+                "SGE_CELL": _CELL,
+                "SGE_QMASTER_PORT": str(ports[0]),
+                "SGE_EXECD_PORT": str(ports[1]),
+            }
+        )
+        host = self.host
         common = folder / _CELL / "common"
         for path in (common, folder / "spool/db", folder / "spool/qmaster/job_scripts"):
             path.mkdir(parents=True)
@@ -87,22 +90,15 @@ class GridEngine:
         (common / "bootstrap").write_text(_BOOTSTRAP.format(folder=folder))
         (common / "act_qmaster").write_text(f"{host}\n")
         (common / "host_aliases").write_text(f"{host} localhost\n")  # who 127.0.0.1 is
-        self.env = {
-            "SGE_ROOT": str(folder),
-            "SGE_CELL": _CELL,
-            "SGE_QMASTER_PORT": str(ports[0]),
-            "SGE_EXECD_PORT": str(ports[1]),
-            "PATH": f"{os.environ['PATH']}:/usr/sbin",
-        }
         self._fill()
-        self._master = self._start("sge_qmaster")
+        self._master = self._serve("sge_qmaster")
         self._wait("-sh")
-        self._run("qconf", "-as", host)
-        self._run("qconf", "-Ae", self._file("host", _HOST.format(host=host)))
-        self._run("qconf", "-Aq", self._file("queue", self._queue(host)))
-        schedule = changed(self._run("qconf", "-ssconf"), _SCHEDULE)
-        self._run("qconf", "-Msconf", self._file("schedule", schedule))
-        self._node = self._start("sge_execd")
+        self.run("qconf", "-as", host)
+        self.run("qconf", "-Ae", self._file("host", _HOST.format(host=host)))
+        self.run("qconf", "-Aq", self._file("queue", self._queue(host)))
+        schedule = changed(self.run("qconf", "-ssconf"), _SCHEDULE)
+        self.run("qconf", "-Msconf", self._file("schedule", schedule))
+        self._node = self._serve("sge_execd")
 
     def _fill(self) -> None:
         """What the master keeps, as an installation begins."""
@@ -111,25 +107,24 @@ class GridEngine:
         resources = _SHARED / "util/resources"
         tool = str(_TOOLS / "spooldefaults")
         database = str(self._folder / "spool/db")
-        self._run(str(_TOOLS / "spoolinit"), "berkeleydb", "libspoolb", database, "init")
-        self._run(tool, "configuration", self._file("settings", changed(known, settings)))
-        self._run(tool, "complexes", str(resources / "centry"))
-        self._run(tool, "usersets", str(resources / "usersets"))
-        self._run(tool, "managers", "root")
+        self.run(str(_TOOLS / "spoolinit"), "berkeleydb", "libspoolb", database, "init")
+        self.run(tool, "configuration", self._file("settings", changed(known, settings)))
+        self.run(tool, "complexes", str(resources / "centry"))
+        self.run(tool, "usersets", str(resources / "usersets"))
+        self.run(tool, "managers", "root")
 
     def _queue(self, host: str) -> str:
         """One queue, as the master would propose a new one."""
         given = {key: value.format(host=host) for key, value in _QUEUE.items()}
-        return changed(self._run("qconf", "-sq"), {"qname": "all.q", **given})
+        return changed(self.run("qconf", "-sq"), {"qname": "all.q", **given})
 
     def _file(self, name: str, text: str) -> str:
         path = self._folder / name
         path.write_text(text)
         return str(path)
 
-    def _start(self, program: str) -> subprocess.Popen[bytes]:
-        env = [f"{key}={value}" for key, value in {**self.env, "SGE_ND": "1"}.items()]
-        return start(["env", *env, program], self._folder / f"{program}.log")
+    def _serve(self, program: str) -> subprocess.Popen[bytes]:
+        return self.start(self._folder / f"{program}.log", program, SGE_ND="1")
 
     def _wait(self, question: str) -> None:
         log = self._folder / "sge_qmaster.log"
@@ -140,19 +135,12 @@ class GridEngine:
             assert self._master.poll() is None, log.read_text(errors="replace")
             time.sleep(0.1)
 
-    def _run(self, *command: str) -> str:
-        env = os.environ | self.env
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=_START_S)
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return done.stdout
-
     def cancel(self, job: str) -> None:
-        self._run("qdel", job)
+        self.run("qdel", job)
 
     def close(self) -> None:
         """The master takes ten seconds to end by itself, and what it keeps is of no use then."""
-        everything = ["qdel", "-f", "-u", "*"]
-        subprocess.run(everything, env=os.environ | self.env, capture_output=True, timeout=_START_S)
+        self.run("qdel", "-f", "-u", "*", check=False)
         stop([self._node])
         kill(self._master)
 
