@@ -6,11 +6,12 @@ The log of one run is followed change by change; see tests/support/crash_model.p
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.crash.test_gc import trashed
 from tests.crash.test_repro import records
 from tests.support.crash import (
     FIRST,
@@ -147,19 +148,18 @@ def _emptied(world: World) -> None:
     world.remove("repo/big.bin", "repo/data")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_data_is_durable_before_destroy_takes_what_it_could_be_made_of(
-    kind: str, base: Path, runs: Runs
-) -> None:
-    """What `checkout` puts in its place is not flushed, for the cache has it; until it is gone."""
-    trial = prepare(Scene("checkout", ("checkout",), _emptied), base, runs, kind)
-    done = trial.world.run("destroy", "-f", log=str(base / "destroy.log"))
-    lines = (base / "destroy.log").read_text("utf-8", "surrogateescape").splitlines()
-    trial.log += [line.split("\t") for line in lines]
+def _held(trial: Trial, commands: Sequence[tuple[str, ...]], base: Path) -> list[str]:
+    """What of the data a mixture has nowhere, when commands follow the one of the trial."""
+    for number, command in enumerate(commands):
+        log = base / f"{number}.log"
+        done = trial.world.run(*command, log=str(log))
+        assert done.rc == 0, str(done)
+        lines = log.read_text("utf-8", "surrogateescape").splitlines()
+        trial.log += [line.split("\t") for line in lines]
     trial.golden = picture(trial.world)
 
     def judge(_: Trial, after: Picture) -> list[str]:
-        held = {*after.data().values(), *after.objects().values()}
+        held = {*after.data().values(), *after.objects().values(), *trashed(after).values()}
         return [
             f"{path} is nowhere" for path, data in trial.golden.data().items() if data not in held
         ]
@@ -169,9 +169,32 @@ def test_data_is_durable_before_destroy_takes_what_it_could_be_made_of(
         data = trial.golden.data().items()
         return [f"{path} is not what it was" for path, was in data if found.get(path) != was]
 
-    assert done.rc == 0, str(done)
     assert {f"repo/{path}" for path in FIRST} == trial.golden.data().keys()
-    assert [] == unsound(trial, trial.log, judge, promised)
+    return unsound(trial, trial.log, judge, promised)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_is_durable_before_destroy_takes_what_it_could_be_made_of(
+    kind: str, base: Path, runs: Runs
+) -> None:
+    """What `checkout` puts in its place is not flushed, for the cache has it; until it is gone."""
+    trial = prepare(Scene("checkout", ("checkout",), _emptied), base, runs, kind)
+
+    assert [] == _held(trial, [("destroy", "-f")], base)
+
+
+@pytest.mark.parametrize("ways", ["-w -f --now", "-w -f, --now -f"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_data_that_nothing_records_any_more_is_durable_before_its_objects_are_gone(
+    kind: str, ways: str, base: Path, runs: Runs
+) -> None:
+    trial = prepare(Scene("checkout", ("checkout",), _emptied), base, runs, kind)
+    commands = [("gc", *way.split()) for way in ways.split(",")]
+
+    found = _held(trial, [("remove", "big.bin.dvc", "data.dvc"), *commands], base)
+
+    assert [] == found
+    assert {} == picture(trial.world).objects()
 
 
 @pytest.mark.parametrize("flush", ["fsync", "fsyncdir"])

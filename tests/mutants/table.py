@@ -949,6 +949,13 @@ MUTANTS = (
         "                pass\n",
         f"{MODEL} -k destroy",
     ),
+    Mutant(
+        "1: data is durable before gc takes what it could be made of",
+        "project/trashed.py",
+        "        flush_below(roots)\n",
+        "        pass\n",
+        f"{MODEL} -k objects_are_gone",
+    ),
     # -- gc, verify, undo ----
     Mutant(
         "19: a list that is nowhere stops gc",

@@ -24,12 +24,13 @@ from pannier.core.events import Progress
 from pannier.core.gc import GcPlan, not_yet_there, plan_gc
 from pannier.core.record import dataclass, field, replace
 from pannier.disk import batches, clock, fsio
+from pannier.disk.mounts import flush_below
 from pannier.disk.walk import FIELDS
-from pannier.git.locate import other_work_trees
 from pannier.project.live import Live, live_objects, refuse_lost
 from pannier.project.project import Project, open_project
 from pannier.project.roots import Roots, Scope, collect_roots
-from pannier.project.trashed import bring_back, objects_in_trash, trash_marks
+from pannier.project.trashed import bring_back, lose_trash, objects_in_trash, trash_marks
+from pannier.project.work_trees import in_other_work_trees
 from pannier.store import reuse, trash
 from pannier.store.objects import Store
 from pannier.store.remote import Remote
@@ -105,10 +106,11 @@ def gc(project: Project, options: GcOptions, progress: Progress) -> GcReport:
             report.spared += plan.spared
             paths = [store.path(name) for name in plan.names] if options.dry else []
             report.removed.append(Removed(_LABELS[store.algorithm], plan.total, paths))
+        roots = [one.root for one in (project, *others)]
         if not options.dry:
-            _carry_out(project, stores, plans, options, report, progress)
+            _carry_out(project, stores, plans, options, report, progress, roots)
         if remote is not None:
-            _clean_remote(project, remote, gone_there, options, report, progress)
+            _clean_remote(project, remote, gone_there, options, report, progress, roots)
     return report
 
 
@@ -118,7 +120,7 @@ def _open_others(project: Project, options: GcOptions, stack: ExitStack) -> list
     Raises NotInProject, LockBusy.
     """
     found: dict[str, Project] = {}
-    beside = _in_other_work_trees(project)
+    beside = in_other_work_trees(project)
     for path in (*options.projects, *beside):
         other = open_project(path)
         stack.callback(other.close)
@@ -130,16 +132,6 @@ def _open_others(project: Project, options: GcOptions, stack: ExitStack) -> list
                 stack.enter_context(other.lock(options.wait))
     fsio.set_policy(project.settings.own("fsync", "batch"))  # opening them set theirs
     return list(found.values())
-
-
-def _in_other_work_trees(project: Project) -> list[str]:
-    """Where other work trees of the repository have this project."""
-    if project.git is None:
-        return []
-    inner = os.path.relpath(os.path.realpath(project.root), project.git.root)
-    trees = other_work_trees(project.git.root, project.git.common_dir)
-    places = (os.path.normpath(os.path.join(tree, inner)) for tree in trees)
-    return [place for place in places if os.path.isdir(f"{place}/.dvc")]
 
 
 def _is_same_cache(other: Project, project: Project) -> bool:
@@ -287,7 +279,10 @@ def _clean_remote(
     options: GcOptions,
     report: GcReport,
     progress: Progress,
+    roots: Sequence[str],
 ) -> None:
+    if not options.dry and any(plan.total for plan in plans.values()):
+        flush_below(roots)  # as in `lose_trash`
     jobs = options.jobs or remote.jobs
     failures: list[tuple[str, str]] = []
     url = remote.transport.url.removeprefix("file://").rstrip("/")
@@ -318,18 +313,20 @@ def _carry_out(
     options: GcOptions,
     report: GcReport,
     progress: Progress,
+    roots: Sequence[str],
 ) -> None:
     asked = project.settings.own_integer("gc_grace")
     kept_ns = (_GRACE_H if asked is None else asked) * _HOUR_NS
     if options.now:
-        report.emptied += _empty(stores, None, progress)  # room first: renames need some, too
+        # Room first: renames need some, too.
+        report.emptied += lose_trash(stores, None, roots, progress)
     mark = ""
     for store in stores:
         plan = plans[store.algorithm]
         clock_ns = _clock_ns(store, options)
         reuse.forget_before(store, clock_ns - max(kept_ns, _GRACE_H * _HOUR_NS))
         if not options.now:
-            report.emptied += _empty([store], clock_ns - kept_ns, progress)
+            report.emptied += lose_trash([store], clock_ns - kept_ns, roots, progress)
         mark = mark or _new_mark(stores, clock_ns)
         if plan.total and project.recording is not None and not options.now:
             project.recording.trash(mark)
@@ -337,7 +334,7 @@ def _carry_out(
         report.trashed += trash.take_out(store, plan, mark, task)
         task.close()
     if options.now:
-        report.emptied += _empty(stores, None, progress)
+        report.emptied += lose_trash(stores, None, roots, progress)
 
 
 def _new_mark(stores: Sequence[Store], clock_ns: int) -> str:
@@ -346,13 +343,6 @@ def _new_mark(stores: Sequence[Store], clock_ns: int) -> str:
     while (mark := trash.mark_of(clock_ns)) in taken:
         clock_ns += 1000
     return mark
-
-
-def _empty(stores: Sequence[Store], older_than_ns: int | None, progress: Progress) -> int:
-    task = progress.task("Emptying the trash")
-    count = sum(trash.empty(store, older_than_ns, task) for store in stores)
-    task.close()
-    return count
 
 
 def trash_size(project: Project) -> int:
@@ -364,7 +354,8 @@ def trash_size(project: Project) -> int:
 def empty_trash(project: Project, wait: bool, progress: Progress) -> int:
     """Removes for good what is in the trash; returns how many objects that were."""
     with project.lock(wait):
-        return _empty((project.store, project.legacy), None, progress)
+        roots = [project.root, *in_other_work_trees(project)]
+        return lose_trash((project.store, project.legacy), None, roots, progress)
 
 
 def undo(project: Project, wait: bool, progress: Progress, *, dry: bool = False) -> UndoReport:

@@ -112,22 +112,29 @@ def _move_back(
     return met
 
 
-def empty(store: Store, older_than_ns: int | None, task: Task) -> int:
-    """Removes what is in the trash for good; returns how many objects that were.
+def due(store: Store, older_than_ns: int | None) -> list[str]:
+    """The folders whose objects `empty` removes for good.
 
     older_than_ns: only folders whose time is before, and what a killed run had begun to remove;
     None for all.
     """
-    root = f"{store.root}/trash"
     limit = None if older_than_ns is None else mark_of(older_than_ns)
-    for mark in marks(store):
-        if limit is None or mark < limit:
-            fsio.replace(f"{root}/{mark}", f"{root}/{mark}{_GONE}")
-    removed = 0
-    for name in _listed(root):
-        if name.endswith(_GONE) and _TIME.match(name.removesuffix(_GONE)):
-            removed += _remove(f"{root}/{name}", task)
-    return removed
+    return [
+        name
+        for name in _listed(f"{store.root}/trash")
+        if _TIME.match(name.removesuffix(_GONE))
+        and (limit is None or name.endswith(_GONE) or name < limit)
+    ]
+
+
+def empty(store: Store, older_than_ns: int | None, task: Task) -> int:
+    """Removes what is in the trash, and `due`, for good; returns how many objects that were."""
+    root = f"{store.root}/trash"
+    going = {name: name.removesuffix(_GONE) + _GONE for name in due(store, older_than_ns)}
+    for name, gone in going.items():
+        if name != gone:
+            fsio.replace(f"{root}/{name}", f"{root}/{gone}")
+    return sum(_remove(f"{root}/{gone}", task) for gone in going.values())
 
 
 def _remove(folder: str, task: Task) -> int:
