@@ -359,3 +359,145 @@ def test_an_output_of_another_branch_is_taken_away_still(pair: Pair) -> None:
     run(pair, "checkout")
 
     assert [False, False] == there(pair, "data")
+
+
+def of_cache(pair: Pair) -> list[list[bytes]]:
+    return [sorted(objects(project.cache).values()) for project in pair]
+
+
+def version(project: Project, text: str) -> None:
+    project.write("data", text)
+    project.dvc("add", "data")
+
+
+def test_what_is_staged_for_the_next_commit_is_kept(pair: Pair) -> None:
+    assert is_wanted("gc-staged")
+
+    def prepare(project: Project) -> None:
+        for text in ("old", "committed", "staged", "later"):
+            version(project, text)
+            if text in ("old", "committed"):
+                project.commit_all()
+            elif text == "staged":
+                project.git("add", "data.dvc")
+
+    both(pair, prepare)
+
+    done = run(pair, "gc", "-w", "-f")
+
+    assert [0, 0] == [one.rc for one in done]
+    assert [[b"later"], [b"later", b"staged"]] == of_cache(pair)
+
+
+def test_what_a_stage_made_is_kept_when_its_lock_file_is_staged(pair: Pair) -> None:
+    assert is_wanted("gc-staged")
+
+    def prepare(project: Project) -> None:
+        project.write("params.yaml", "name: made\n")
+        for text in ("committed", "staged", "later"):
+            stage = f"cmd: printf {text} > ${{name}}\n    outs: ['${{name}}']"
+            project.write("dvc.yaml", f"stages:\n  one:\n    {stage}\n")
+            project.dvc("repro", "-q")
+            if text == "committed":
+                project.commit_all()
+            elif text == "staged":
+                project.git("add", ".")
+
+    both(pair, prepare)
+
+    run(pair, "gc", "-w", "-f")
+
+    assert [[b"later"], [b"later", b"staged"]] == of_cache(pair)
+
+
+def test_what_is_staged_as_it_was_committed_is_as_old_as_the_commit(pair: Pair) -> None:
+    """`-w` is to drop what an old commit names."""
+
+    def prepare(project: Project) -> None:
+        version(project, "old")
+        project.commit_all()
+        version(project, "new")
+
+    both(pair, prepare)
+
+    run(pair, "gc", "-w", "-f")
+
+    assert [[b"new"], [b"new"]] == of_cache(pair)
+
+
+def test_a_pointer_that_was_staged_broken_stops_it(pair: Pair) -> None:
+    assert is_wanted("gc-staged")
+
+    def prepare(project: Project) -> None:
+        version(project, "data")
+        good = (project.root / "data.dvc").read_text()
+        project.write("data.dvc", "<<<<<<< ours\n")
+        project.git("add", "data.dvc")
+        project.write("data.dvc", good)
+
+    both(pair, prepare)
+
+    theirs, ours = run(pair, "gc", "-w", "-f")
+
+    assert [0, 255] == [theirs.rc, ours.rc]
+    assert "Failed to collect 'index'" in ours.stderr
+    assert "git status" in ours.stderr
+
+
+def diverged(project: Project) -> None:
+    """Two branches that changed the same pointer, and a text that both changed, too."""
+    project.write("text", "0\n")
+    version(project, "base")
+    project.commit_all()
+    for branch in ("theirs", "ours"):
+        project.git("switch", "-qc", branch, "main")
+        for number in (1, 2):
+            project.write("text", f"{branch} {number}\n")
+            version(project, f"{branch} {number}")
+            project.commit_all(f"{branch} {number}")
+
+
+UNFINISHED = {
+    "merge": ("merge theirs", {"base", "ours 1", "theirs 1"}),
+    "rebase": ("rebase theirs", {"base", "theirs 1"}),
+    "rebase, by patches": ("rebase --apply theirs", {"base", "theirs 1"}),
+    "cherry-pick": ("cherry-pick theirs~1 theirs", {"base", "ours 1"}),
+    "revert": ("revert --no-edit HEAD~1", {"theirs 1", "theirs 2"}),
+}
+
+
+@pytest.mark.parametrize("what", UNFINISHED)
+def test_what_an_unfinished_merge_goes_back_to_or_goes_on_with_is_kept(
+    what: str, pair: Pair
+) -> None:
+    assert is_wanted("gc-unfinished")
+    command, dropped = UNFINISHED[what]
+    all_of_it = {"base", "ours 1", "ours 2", "theirs 1", "theirs 2", "now"}
+    for project in pair:
+        diverged(project)
+        began = project.git(*command.split(), check=False)
+        project.git("checkout", "--ours", "data.dvc")
+        version(project, "now")
+
+        assert began.rc != 0
+
+    run(pair, "gc", "-w", "-f")
+    theirs, ours = of_cache(pair)
+
+    assert [b"now"] == theirs
+    assert all_of_it - dropped == {data.decode() for data in ours}
+
+
+def test_what_a_finished_merge_leaves_is_history(pair: Pair) -> None:
+    """ORIG_HEAD names the commit before the last merge, rebase or reset for long."""
+
+    def prepare(project: Project) -> None:
+        diverged(project)
+        project.git("reset", "-q", "--hard", "HEAD~1")
+        project.dvc("checkout")
+
+    both(pair, prepare)
+
+    run(pair, "gc", "-a", "-f")
+
+    assert [[b"base", b"ours 1", b"theirs 2"]] * 2 == of_cache(pair)

@@ -11,19 +11,23 @@ import time
 from collections.abc import Iterable, Iterator
 
 from pannier.core.digest import DIR_SUFFIX, MD5, is_object_name
-from pannier.core.errors import PannierError
+from pannier.core.errors import GitError, PannierError
 from pannier.core.events import Progress
 from pannier.core.record import dataclass, field
 from pannier.formats import pointer
+from pannier.git.repo import GitRepo
+from pannier.git.unfinished import under_way
 from pannier.project import revisions
 from pannier.project.index import Index, OutRef, load_index, outs_of, parse_stage_file
 from pannier.project.project import Project
+from pannier.project.staged import staged_outs
 from pannier.project.used import stage_files_at
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which states of a project count, beside its workspace, which always does.
+    """Which states of a project count, beside its workspace, which always does: what stands there,
+    what is staged, and what an unfinished merge or rebase may yet put there.
 
     num: so many commits, by first parents, from rev and from each branch; None for just these;
     below zero all. date: yyyy-mm-dd, commits of that day and later. skip_failed: revisions, and
@@ -83,11 +87,14 @@ def collect_roots(project: Project, scope: Scope, progress: Progress, roots: Roo
     Raises PannierError when anything of it cannot be read, or was not fetched.
     """
     _refuse_shallow(project, scope)
+    name = "workspace"
     try:
         index = load_index(project, strict=True)
         _add(roots, index.outs(), "")
+        name = "index"
+        _add(roots, staged_outs(project), "Git's index")
     except PannierError as error:
-        raise _failed("workspace", error) from None
+        raise _failed(name, error) from None
     if project.git is None:
         return
     memo, parsed = revisions.TreeMemo(), _Parsed({})
@@ -113,7 +120,9 @@ def workspace_roots(project: Project) -> Roots:
 
 def _failed(name: str, error: PannierError) -> PannierError:
     hint = "nothing was removed; mend it, or bring it back with Git"
-    if name != "workspace":
+    if name == "index":
+        hint = "nothing was removed; see 'git status': stage it as it is to be, or not at all"
+    elif name != "workspace":
         hint = "nothing was removed; to do without such revisions add '--skip-failed'"
     return PannierError(f"Failed to collect '{name}': {error.message}", hint=error.hint or hint)
 
@@ -149,6 +158,7 @@ def _revisions(project: Project, scope: Scope) -> list[revisions.Revision]:
         named += [(start if number == 0 else sha, sha) for number, sha in enumerate(commits)]
     if scope.all_commits:
         named += [(sha, sha) for sha in git.stashed()]
+    named += [(sha, sha) for sha in _under_way(git)]
     if scope.date is not None:
         named += [(sha, sha) for sha in git.commits_since(start_of_day(scope.date))]
     if scope.all_experiments:
@@ -157,6 +167,14 @@ def _revisions(project: Project, scope: Scope) -> list[revisions.Revision]:
     for name, sha in named:
         first.setdefault(sha, name)
     return [revisions.Revision(name, sha) for sha, name in first.items()]
+
+
+def _under_way(git: GitRepo) -> list[str]:
+    try:
+        return under_way(git)
+    except GitError as error:
+        error.hint = "nothing was removed; see 'git status' for what is unfinished, and end it"
+        raise
 
 
 @dataclass(slots=True)
