@@ -209,3 +209,67 @@ def test_the_hint_of_force_names_undo_where_it_helps(project: Project) -> None:
 
     assert "or give them up with '--force' ('dvc undo' brings them back)\n" in kept.stderr
     assert "or give them up with '--force'\n" in lost.stderr
+
+
+def edited_through_links(project: Project) -> None:
+    """Two files, one of them in a folder, and both at the remote as they were."""
+    project.dvc("config", "cache.type", "symlink")
+    project.dvc("remote", "add", "-q", "-d", "there", str(project.root.parent / "remote"))
+    tracked(project)
+    project.dvc("push", "-q")
+    for path in ("single", "data/a"):
+        linked = project.root / path
+        linked.resolve().chmod(0o644)
+        linked.write_text(f"an edit of {path}")
+
+
+EDITS = {"single": b"an edit of single", "data/a": b"an edit of data/a"}
+
+
+@pytest.mark.parametrize(
+    "words", ["unprotect data single", "remove data.dvc single.dvc", "destroy -f"]
+)
+def test_an_edit_through_a_link_stays_when_the_link_becomes_a_file(
+    project: Project, words: str
+) -> None:
+    edited_through_links(project)
+
+    said = project.dvc(*words.split()).stderr
+
+    found = contents(project)
+    assert EDITS == {path: found[path] for path in EDITS}
+    assert "'data/a', a link to it: the file keeps what it held" in said
+    assert b"two" == found["data/sub/b"]
+    assert not (project.root / "data/a").is_symlink()
+
+
+def test_an_edit_through_a_link_that_a_checkout_gives_up_comes_back_by_undo(
+    project: Project,
+) -> None:
+    """The cache has nothing to replace it with: its object is what was edited."""
+    edited_through_links(project)
+
+    first = project.dvc("checkout", "--force", check=False)
+    between = contents(project)
+    project.dvc("pull", "--force")
+    brought = contents(project)
+    project.dvc("undo")
+
+    found = contents(project)
+    assert first.rc != 0
+    assert EDITS == {path: between[path] for path in EDITS}
+    assert [b"three", b"one"] == [brought[path] for path in EDITS]
+    assert EDITS == {path: found[path] for path in EDITS}
+
+
+def test_push_says_where_an_edit_through_a_link_lies(project: Project) -> None:
+    edited_through_links(project)
+    shutil.rmtree(project.root.parent / "remote")
+
+    said = project.dvc("push", check=False).stderr
+
+    (lies,) = {path.read_bytes() for path in project.cache.glob("files/md5/quarantine/*")} - {
+        EDITS["data/a"]
+    }
+    assert EDITS["single"] == lies
+    assert 2 == said.count("; they lie in '")

@@ -302,6 +302,11 @@ class CorruptObject(PannierError):
         )
         self.name, self.reason, self.found = name, reason, found
 
+    def put_aside(self, place: str | None) -> None:
+        """Says where the bytes are now: somebody may have written them through a link."""
+        if place is not None:
+            self.message += f"; they lie in '{place}' now"
+
 
 class MissingObject(PannierError):
     def __init__(self, name: str) -> None:

@@ -18,18 +18,18 @@ from pannier.core.path import is_within, relative
 from pannier.core.plan import CheckoutPlan, plan_checkout
 from pannier.core.record import dataclass, field, replace
 from pannier.disk.beneath import has_link_parent
-from pannier.disk.link import HARDLINK, SYMLINK
 from pannier.disk.mutex import check_not_busy
 from pannier.disk.pool import hire_ahead
 from pannier.project import snapshot as snapshots
 from pannier.project.index import inner_project
 from pannier.project.materialise import Made, Materialiser
 from pannier.project.presence import recorded_manifest, was_complete
+from pannier.project.privatise import keep_edits
 from pannier.project.project import Project
 from pannier.project.removal import remove
 from pannier.project.snapshot import ABSENT, DIRECTORY, OTHER, Snapshot
 from pannier.project.targets import ALL_TARGETS, Selected, TargetOptions, select_outs
-from pannier.project.workspace import sweep
+from pannier.project.workspace import is_linked, sweep
 from pannier.store.objects import Store
 
 Ask = Callable[[str], bool]
@@ -121,6 +121,7 @@ class _Checkout:
     ) -> None:
         self._project, self._options, self._ask = project, options, ask
         self._progress = progress
+        self._given_up: set[str] = set()
         self.report = CheckoutReport()
 
     def one(self, item: Selected) -> None:
@@ -215,6 +216,10 @@ class _Checkout:
         if empty:
             plan = replace(plan, unsaved=[path for path in plan.unsaved if path not in empty])
         self._check_unsaved(plan, path)
+        unsaved = (f"{path}/{inner}" if inner else path for inner in plan.unsaved)
+        if keep_edits(project, unsaved, self._progress):
+            self.one(item)
+            return
         if plan.is_empty and look.kind != ABSENT:
             self._note_link(path, item.ref.out.digest)
             return
@@ -270,7 +275,7 @@ class _Checkout:
             for source in look.sources
             for index, name in enumerate(source.folder.names)
             if (path := source.folder.join(name) if look.kind == DIRECTORY else "") in want
-            and not _is_linked(source.path(index), store, want[path], kind)
+            and not is_linked(source.path(index), store, want[path], kind)
         }
 
     def _stored(
@@ -286,7 +291,7 @@ class _Checkout:
         return present - store.verify(sorted(at_risk & present))
 
     def _check_unsaved(self, plan: CheckoutPlan, path: str) -> None:
-        if not plan.unsaved or self._options.force:
+        if not plan.unsaved or self._options.force or path in self._given_up:
             return
         base = self._project.absolute(path)
         names = [f"{base}/{inner}" if inner else base for inner in plan.unsaved]
@@ -297,6 +302,7 @@ class _Checkout:
         if not self._ask(question):
             kept = self._project.settings.own_integer("undo_days") != 0
             raise UnsavedChanges(names, kept=kept)
+        self._given_up.add(path)
 
     def _account(self, item: Selected, look: Snapshot, made: Made, is_dir: bool) -> None:
         path = item.ref.path
@@ -379,15 +385,3 @@ class _Checkout:
         self.report.deleted.append(self._shown(path) + ("/" if is_dir else ""))
         self.report.files_deleted += len(look.entries())
         return True
-
-
-def _is_linked(path: str, store: Store, name: str, kind: str) -> bool:
-    """True when a file already is the kind of link that is wanted (a reflink looks like a copy)."""
-    target = store.path(name)
-    if kind == SYMLINK or os.path.islink(path):
-        return kind == SYMLINK and os.path.islink(path) and os.readlink(path) == target
-    try:
-        shared = os.path.samestat(os.lstat(path), os.lstat(target))
-    except OSError:
-        return False
-    return shared == (kind == HARDLINK)

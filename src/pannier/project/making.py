@@ -135,9 +135,10 @@ class Maker:
                 retry.paths.append(path)
             else:
                 if outcome == batches.CORRUPT:
-                    self._store.quarantine(name)
+                    moved = self._store.quarantine(name)
                     self._progress.warn(
                         f"object {name} in the cache was damaged and is in quarantine now"
+                        + (f": '{moved}'" if moved else "")
                     )
                 self.missing.append((path, name))
         return retry if retry.names else None

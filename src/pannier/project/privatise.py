@@ -1,7 +1,8 @@
 """Making files private: links into the cache become copies that may be edited.
 
 The user's name is never missing: the copy is made aside, its bytes are hashed on the way and
-flushed, and one exchange puts it in the place of the link (docs/durability.md, section 3).
+flushed, and one exchange puts it in the place of the link (docs/durability.md, section 3). Who
+wrote through a link damaged its object: what is seen there is the user's own work, and stays.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import errno
 import os
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pannier.core.digest import MD5, is_object_name
-from pannier.core.errors import CorruptObject, FileChanged, NoSpace
+from pannier.core.errors import FileChanged, NoSpace
 from pannier.core.events import Progress, Task
 from pannier.core.record import dataclass
 from pannier.disk import batches, fsio, link
@@ -139,14 +140,14 @@ def _object_of(project: Project, content: str) -> tuple[Store, str] | None:
 def make_private(project: Project, found: Found, progress: Progress) -> int:
     """Replaces what shares its bytes by copies, and makes all of it writable; returns how many.
 
-    Raises CorruptObject for a link to a damaged object (in quarantine then), NoSpace before
-    anything was changed, FileChanged, DiskError.
+    A link to a damaged object becomes a file that holds what was seen there; the object goes to
+    quarantine, with a warning. Raises NoSpace before anything was changed, FileChanged, DiskError.
     """
     _check_space(project, found.protected)
     task = progress.task("Unprotecting", len(found.protected))
     try:
         for group in _groups(found.protected):
-            _replace(project, group, task)
+            _replace(project, group, task, progress)
         for path in found.read_only:
             fsio.chmod(path, stat.S_IMODE(os.lstat(path).st_mode) | 0o200)
     except OSError as error:
@@ -154,6 +155,13 @@ def make_private(project: Project, found: Found, progress: Progress) -> int:
     finally:
         task.close()
     return len(found.protected) + len(found.read_only)
+
+
+def keep_edits(project: Project, paths: Iterable[str], progress: Progress) -> int:
+    """Makes files of their own of those paths (root-relative) that are links into the cache, before
+    what was written through them is replaced; returns how many. Errors as of `make_private`."""
+    links = [path for path in paths if os.path.islink(project.absolute(path))]
+    return sum(make_private(project, find_protected(project, path), progress) for path in links)
 
 
 def _groups(files: list[Protected]) -> Iterator[list[Protected]]:
@@ -189,7 +197,7 @@ def _batches(group: list[Protected]) -> list[tuple[int, list[Protected]]]:
     return cut
 
 
-def _replace(project: Project, group: list[Protected], task: Task) -> None:
+def _replace(project: Project, group: list[Protected], task: Task, progress: Progress) -> None:
     with scratch_folder(project, group[0].path) as scratch, fsio.barrier(scratch) as barrier:
         cut = _batches(group)
         calls = (
@@ -211,6 +219,13 @@ def _replace(project: Project, group: list[Protected], task: Task) -> None:
                 task.advance()
     hard = [key for one, key in zip(group, keys, strict=True) if one.store is None]
     _note_objects(project.store, hard)
+    for one, (found, _) in zip(group, keys, strict=True):
+        if one.store is not None and found != one.digest[:32]:
+            one.store.quarantine(one.digest)
+            progress.warn(
+                f"object {one.digest} was damaged, as by an edit of '{one.path}', a link to it: the"
+                " file keeps what it held, and the object is in quarantine now"
+            )
 
 
 def _note_objects(store: Store, known: list[tuple[str, StatKey]]) -> None:
@@ -238,11 +253,8 @@ def _checked_copies(
             raise FileChanged(where)
         fsio.fail(OSError(code, os.strerror(code)), where)
     columns_of_stats = memoryview(stats).cast("q")
-    for at, one in enumerate(files):
+    for at in range(len(files)):
         found = digests[at * DIGEST_SIZE : (at + 1) * DIGEST_SIZE].hex()
-        if one.store is not None and found != one.digest[:32]:
-            one.store.quarantine(one.digest)
-            raise CorruptObject(one.digest, found=found, where=f"'{one.path}'")
         m, c, s, i = columns_of_stats[at * FIELDS : (at + 1) * FIELDS]
         yield found, (m, c, s, i)
 

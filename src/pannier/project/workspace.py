@@ -220,6 +220,18 @@ def _copy_out(store: Store, name: str, target: str, kind: str) -> None:
         raise CorruptObject(name, where="the cache")
 
 
+def is_linked(path: str, store: Store, name: str, kind: str) -> bool:
+    """True when a file already is the kind of link that is wanted (a reflink looks like a copy)."""
+    target = store.path(name)
+    if kind == SYMLINK or os.path.islink(path):
+        return kind == SYMLINK and os.path.islink(path) and os.readlink(path) == target
+    try:
+        shared = os.path.samestat(os.lstat(path), os.lstat(target))
+    except OSError:
+        return False
+    return shared == (kind == HARDLINK)
+
+
 @contextmanager
 def scratch_folder(project: Project, path: str) -> Iterator[str]:
     """A private folder on the file system of a root-relative path, gone afterwards.

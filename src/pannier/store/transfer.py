@@ -163,11 +163,11 @@ def _upload(
         for result in retrying(items, send, lambda item: item[1], pace):
             name = by_key[result.key]
             task.advance()
+            if isinstance(result.error, CorruptObject):
+                result.error.put_aside(store.quarantine(name))
             report.note(name, result.error)
             if result.error is None:
                 report.done += 1
-            elif isinstance(result.error, CorruptObject):
-                store.quarantine(name)
 
 
 def fetch(
