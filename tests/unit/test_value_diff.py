@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pannier.core.value_diff import compare, flattened
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pannier.core.value_diff import compare, flattened, same
+
+KEYS = st.one_of(
+    st.text('ab1."(', max_size=3), st.integers(0, 11), st.sampled_from([1.1, None, True])
+)
 
 
 def test_values_are_named_by_their_keys_and_told_with_what_lies_between_them() -> None:
@@ -46,3 +53,42 @@ def test_values_may_be_nested_deeper_than_calls() -> None:
 
     assert list(flattened(value).values()) == [1]
     assert flattened({1: 2, "e": {}}) == {1: 2}
+
+
+def test_what_would_have_one_name_has_two() -> None:
+    old = {"a.b": 1, "a": {"b": 2}, "c.d": 0}
+    new = {"a": {"b": 3}, "c.d": 1}
+
+    assert {'"a.b"': 1, "a.b": 2, '"c.d"': 0} == flattened(old)
+    assert {"a.b": 3, "c.d": 1} == flattened(new)
+    assert {
+        "a.b": {"old": 2, "new": 3, "diff": 1},
+        '"c.d"': {"old": 0, "new": 1, "diff": 1},
+        '"a.b"': {"old": 1, "new": None},
+    } == compare({"p": old}, {"p": new})["p"]
+
+
+@given(value=st.recursive(st.integers(), lambda inner: st.dictionaries(KEYS, inner), max_leaves=9))
+def test_no_value_is_lost_under_another_ones_name(value: object) -> None:
+    values = {"top": value}
+
+    assert leaves(values) == sorted(flattened(values).values())
+    assert len(flattened(values)) == len({str(name) for name in flattened(values)})
+
+
+def leaves(value: object) -> list[int]:
+    if isinstance(value, dict):
+        return sorted(leaf for inner in value.values() for leaf in leaves(inner))
+    assert isinstance(value, int)
+    return [value]
+
+
+def test_what_is_no_number_is_as_it_was() -> None:
+    nan = {"n": float("nan"), "inner": {"l": [float("nan"), 1]}, "t": (float("nan"),)}
+    again = {"n": float("nan"), "inner": {"l": [float("nan"), 1]}, "t": (float("nan"),)}
+
+    assert same(nan, again)
+    assert {} == compare({"p": nan}, {"p": again})
+    assert not same(nan, {**again, "n": 1.0})
+    assert not same((1, float("nan")), [1, float("nan")])
+    assert same(1, True)

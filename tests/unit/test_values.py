@@ -176,8 +176,12 @@ def test_numbers_compare_by_value_and_mappings_without_order() -> None:
     assert {"l": "modified"} == values.diff_params(locked, now, ())
 
 
-def test_a_value_that_is_no_number_is_never_the_same() -> None:
-    assert {"n": "modified"} == values.diff_params({"n": math.nan}, {"n": float("nan")}, ["n"])
+def test_a_value_that_is_no_number_is_the_same_as_itself() -> None:
+    """Else a stage of such a parameter would never be as it was recorded."""
+    now = {"n": float("nan"), "l": [{"x": float("nan")}]}
+
+    assert {} == values.diff_params({"n": math.nan, "l": [{"x": math.nan}]}, now, ["n", "l"])
+    assert {"n": "modified"} == values.diff_params({"n": 1.0, "l": now["l"]}, now, ["n", "l"])
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pannier.core.digest import Digest
 from pannier.core.record import dataclass
 from pannier.core.stage import Stage
+from pannier.core.value_diff import same
 
 DEP, PARAM, OUT, COMMAND, ALWAYS, CHECKSUM = "dep", "param", "out", "command", "always", "checksum"
 MODIFIED, NEW, DELETED, NOT_IN_CACHE = "modified", "new", "deleted", "not in cache"
@@ -130,7 +131,8 @@ def shown_digest(digest: Digest | None) -> str | None:
 def shown_values(before: object, after: object) -> tuple[str, str]:
     """Two values of a parameter; of two mappings only what differs."""
     if isinstance(before, dict) and isinstance(after, dict):
-        only = [k for k in {**before, **after} if before.get(k, _ABSENT) != after.get(k, _ABSENT)]
+        keys = {**before, **after}
+        only = [k for k in keys if not same(before.get(k, _ABSENT), after.get(k, _ABSENT))]
         before = {key: before[key] for key in only if key in before}
         after = {key: after[key] for key in only if key in after}
     return shown_value(before), shown_value(after)

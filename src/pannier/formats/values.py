@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pannier.core.errors import InvalidFile
 from pannier.core.typed import Any
+from pannier.core.value_diff import same
 from pannier.formats import yamlio
 from pannier.formats.yaml_events import MAX_DEPTH
 
@@ -106,7 +107,7 @@ def diff_params(
             states[name] = "deleted"
         elif name not in locked:
             states[name] = "new"
-        elif locked[name] != found[name]:
+        elif not same(locked[name], found[name]):
             states[name] = "modified"
     return states
 

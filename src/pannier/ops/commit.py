@@ -10,6 +10,7 @@ from pannier.core.errors import CommitDeclined, OutputMissing, PannierError
 from pannier.core.events import Progress
 from pannier.core.record import dataclass, replace
 from pannier.core.stage import Stage
+from pannier.core.value_diff import same
 from pannier.disk.mutex import check_not_busy
 from pannier.project import stage_record
 from pannier.project.carried import carry_versions
@@ -122,7 +123,7 @@ def _changes(old: Stage, new: Stage) -> list[str]:
     ] + [
         item.path
         for item, now in zip(old.params, new.params, strict=True)
-        if item.locked != now.locked
+        if not same(item.locked, now.locked)
     ]
     outs = [
         item.path for item, now in zip(old.outs, new.outs, strict=True) if item.digest != now.digest

@@ -10,7 +10,7 @@ from pannier.core.events import Progress
 from pannier.core.path import join
 from pannier.core.record import dataclass, field
 from pannier.core.typed import Any
-from pannier.core.value_diff import Change, compare
+from pannier.core.value_diff import Change, compare, same
 from pannier.git.repo import GitRepo
 from pannier.project.moments import Moment, Moments
 from pannier.project.project import Project
@@ -153,7 +153,7 @@ def hide_workspace(project: Project, readings: dict[str, Reading]) -> None:
     here, there = readings.get(WORKSPACE), readings.get(branch or "")
     if here is None or there is None or not (here.is_whole and there.is_whole):
         return
-    if here.files == there.files:
+    if same(here.files, there.files):
         del readings[WORKSPACE]
 
 
