@@ -501,3 +501,30 @@ def test_what_a_finished_merge_leaves_is_history(pair: Pair) -> None:
     run(pair, "gc", "-a", "-f")
 
     assert [[b"base", b"ours 1", b"theirs 2"]] * 2 == of_cache(pair)
+
+
+@pytest.mark.parametrize("force", ["", "-f"])
+def test_a_folder_that_is_here_stays_when_its_list_is_nowhere(pair: Pair, force: str) -> None:
+    """It is what was recorded: nothing is to be brought."""
+    assert is_wanted("pull-list-lost")
+
+    def prepare(project: Project) -> None:
+        remote = project.root.parent / f"{project.root.name}-remote"
+        project.dvc("remote", "add", "-q", "-d", "r", str(remote))
+        project.write("data/one", "1")
+        project.dvc("add", "data")
+        project.dvc("push", "-q")
+        for path in remote.rglob("*.dir"):
+            path.unlink()
+        shutil.rmtree(project.cache)
+
+    both(pair, prepare)
+
+    pulled = run(pair, "pull", *force.split())
+    here = there(pair, "data/one")
+    fetched = run(pair, "fetch")[1]
+
+    assert [1, 0] == [done.rc for done in pulled]
+    assert [not force, True] == here
+    assert all(".dir" in done.stderr for done in pulled)
+    assert 1 == fetched.rc
