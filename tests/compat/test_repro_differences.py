@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,49 @@ def test_an_edit_of_an_output_that_is_made_anew_comes_back_by_undo(pair: Pair) -
     assert [out(project) for project in pair] == ["second\n", "second\n"]
     ours.dvc("undo")
     assert out(ours) == "an edit by hand\n"
+
+
+def test_what_is_no_data_in_the_folder_of_an_output_makes_room_and_comes_back_by_undo(
+    pair: Pair,
+) -> None:
+    assert is_wanted("repro-beside-data")
+    cmd = "mkdir folder && cp in folder/a && ls -A folder > out"
+    for project in pair:
+        project.write(".dvcignore", "*.tmp\n")
+        project.write("dvc.yaml", PIPELINE.format(cmd=cmd).replace("[out]", "[out, folder]"))
+        project.dvc("repro", "-q")
+        project.write("folder/.git/HEAD", "mine\n")
+        project.write("folder/x.tmp", "mine\n")
+        project.write("in", "second\n")
+
+    theirs, ours = (project.dvc("repro") for project in pair)
+    lists = [sorted(path.name for path in (p.root / "folder").iterdir()) for p in pair]
+    pair[1].dvc("undo")
+
+    assert [["a"], ["a"]] == lists
+    assert ["a\n", "a\n"] == [out(project) for project in pair]
+    assert "no data" not in theirs.stderr
+    assert "'folder' holds what is no data ('.git', 'x.tmp')" in ours.stderr
+    folder = pair[1].root / "folder"
+    assert ["mine\n"] * 2 == [(folder / name).read_text() for name in (".git/HEAD", "x.tmp")]
+    assert "first\n" == (folder / "a").read_text()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: (path / ".dvc").mkdir(parents=True)])
+def test_whatever_is_in_the_folder_of_an_output_its_command_finds_none(
+    make: Callable[[Path], None], pair: Pair
+) -> None:
+    for project in pair:
+        cmd = "mkdir folder && cp in folder/a"
+        project.write("dvc.yaml", PIPELINE.format(cmd=cmd).replace("[out]", "[folder]"))
+        project.dvc("repro", "-q")
+        make(project.root / "folder/odd")
+        project.write("in", "second\n")
+
+    codes = [project.dvc("repro", check=False).rc for project in pair]
+
+    assert [0, 0] == codes
+    assert [["a"], ["a"]] == [[path.name for path in (p.root / "folder").iterdir()] for p in pair]
 
 
 def test_two_runs_of_one_stage_wait_for_each_other(pair: Pair, tmp_path: Path) -> None:

@@ -87,6 +87,19 @@ def _run_and_edited(world: World) -> None:
     world.dvc("repro", "-q")
 
 
+def _beside(world: World) -> None:
+    """In the folder of an output lies what is no data."""
+    _changed(world)
+    world.write(".dvcignore", b"*.tmp\n")
+    world.write("data/.git/HEAD", b"ref: refs/heads/mine\n")
+    world.write("data/sub/x.tmp", b"ignored, and only here\n")
+
+
+def _run_beside(world: World) -> None:
+    _beside(world)
+    world.dvc("repro", "-q")
+
+
 SCENES = {
     scene.name: scene
     for scene in (
@@ -96,6 +109,8 @@ SCENES = {
         Scene("repro, known", ("repro",), _known),
         Scene("repro, not committed", ("repro", "--no-commit", "-f"), done),
         Scene("undo of a repro", ("undo",), _run_and_edited),
+        Scene("repro, beside data", ("repro",), _beside),
+        Scene("undo of a repro, beside data", ("undo",), _run_beside),
     )
 }
 

@@ -10,7 +10,17 @@ import yaml
 
 from tests.crash.test_full_disk import ROOMY_KIB, try_rooms
 from tests.crash.test_repro import KINDS, SCENES, lacking, placed, write_sources, wrong
-from tests.support.crash import Picture, Runs, Scene, Trial, World, faults, prepare, sample
+from tests.support.crash import (
+    OPERATIONS,
+    Picture,
+    Runs,
+    Scene,
+    Trial,
+    World,
+    faults,
+    prepare,
+    sample,
+)
 from tests.support.crash_disks import needs_root, small_disk
 from tests.support.crash_model import Disk
 
@@ -111,12 +121,19 @@ def _changed(world: World) -> None:
     _forget(world)
 
 
+def _beside(world: World) -> None:
+    """In the folder of an output lies what is no data."""
+    _changed(world)
+    world.write("data/.git/HEAD", b"ref: refs/heads/mine\n")
+
+
 TOLD = {
     scene.name: scene
     for scene in (
         Scene("repro, all new", ("repro",), _new),
         Scene("repro, changed", ("repro",), _changed),
         Scene("repro, two at once", ("repro", "-j", "2", "-f"), _changed),
+        Scene("repro, beside data", ("repro",), _beside),
     )
 }
 
@@ -127,6 +144,18 @@ def names_nothing_else(state: Picture) -> list[str]:
         return lacking(state)
     except (yaml.YAMLError, TypeError, KeyError) as error:
         return [f"dvc.lock is torn: {error}"]
+
+
+def unsaid(state: Picture) -> list[str]:
+    """Folders that made room and of which the operation log does not say it."""
+    found = []
+    for path, thing in state.things.items():
+        if thing.kind == "dir" and path.rpartition("/")[0].endswith(".kept"):
+            kept = path.removeprefix(OPERATIONS)
+            entry = state.things.get(OPERATIONS + kept.partition(".")[0])
+            if entry is None or f'"kept":"{kept}"'.encode() not in entry.data:
+                found.append(f"the log does not say what {path} is")
+    return found
 
 
 def lasting(trial: Trial, after: Picture) -> list[str]:
@@ -148,6 +177,7 @@ def unsound(trial: Trial, log: list[list[str]], moments: set[int]) -> list[str]:
         if number in moments:
             for state in disk.after_power_loss(chance):
                 what = faults(trial.before, state, None) + names_nothing_else(state)
+                what += unsaid(state)
                 if what:
                     found.append(f"{trial.story(number)}: {what[0]}")
                     break
@@ -171,7 +201,7 @@ def trial_of(
 
 
 @pytest.mark.parametrize(
-    ("scene", "kind"), list(zip(TOLD, KINDS, strict=True)), ids=lambda value: value
+    ("scene", "kind"), list(zip(TOLD, (*KINDS, "copy"), strict=True)), ids=lambda value: value
 )
 def test_no_mixture_after_a_power_loss_is_unsound(
     scene: str, kind: str, base: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
@@ -192,6 +222,17 @@ def test_no_mixture_after_a_power_loss_at_any_change_is_unsound(
     trial = trial_of(scene, kind, base, runs, monkeypatch)
 
     found = unsound(trial, trial.log, set(range(1, trial.points + 1)))
+
+    assert [] == found
+
+
+def test_a_folder_that_makes_room_is_in_the_log_before_it_goes_whenever_the_power_is_lost(
+    base: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = trial_of("repro, beside data", "copy", base, runs, monkeypatch)
+    (at,) = [n for n, step in enumerate(trial.log, 1) if step[-1].endswith(".kept/0")]
+
+    found = unsound(trial, trial.log, set(range(at - 3, at + 5)))
 
     assert [] == found
 

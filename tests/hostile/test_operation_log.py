@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import time
 import zlib
 from collections.abc import Callable
@@ -245,3 +246,53 @@ def test_nothing_is_moved_to_or_from_outside(
     assert ("mine", "the user's") == tuple(
         (inside.root / name).read_text() for name in ("data", "there")
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("../outside", "1.kept/0"),
+        ("{outside}", "1.kept/0"),
+        ("link", "1.kept/0"),
+        ("link/new", "1.kept/0"),
+        (".git", "1.kept/0"),
+        (".dvc", "1.kept/0"),
+        ("there", "1.kept/0"),
+        ("new", "1.kept/1"),
+        ("new", "2.kept/0"),
+        ("new", "../../tmp"),
+    ],
+)
+def test_no_folder_that_made_room_goes_to_the_outside_or_comes_from_there(
+    inside: Inside, outside: Path, path: str, kept: str
+) -> None:
+    (inside.root / "link").symlink_to(outside)
+    inside.write("there/link/x", "mine")
+    shutil.rmtree(inside.root / "there/link")
+    (inside.root / "there/link").symlink_to(outside)
+    forge(inside, {"aside": path.format(outside=outside), "kept": kept})
+    ops = inside.root / ".dvc/tmp/pannier/ops"
+    for name in ("config.local", "hooks/post-checkout", "link/new", "new"):
+        inside.write(f".dvc/tmp/pannier/ops/1.kept/0/{name}", "[core]\n")
+    (ops / "1.kept/1").symlink_to(outside)
+    (ops / "2.kept").symlink_to(outside.parent)
+    (outside.parent / "0").mkdir()
+    (outside.parent / "0/mine").write_text("mine")
+    places = (outside, inside.root / ".git", inside.root / ".dvc")
+    before = [picture(place, leave_out=("tmp",)) for place in places]
+
+    inside.run("undo")
+
+    assert before == [picture(place, leave_out=("tmp",)) for place in places]
+    assert (outside.parent / "0/mine").exists()
+
+
+def test_a_folder_that_git_keeps_in_the_log_does_not_come_back(inside: Inside) -> None:
+    """Else a `config.local` in it would count as the user's own afterwards."""
+    forge(inside, {"aside": "sub", "kept": "1.kept/0"})
+    inside.write(".dvc/tmp/pannier/ops/1.kept/0/.dvc/config.local", "[core]\n")
+    git("add", "-f", ".dvc/tmp/pannier/ops", cwd=inside.root)
+
+    inside.run("undo")
+
+    assert not (inside.root / "sub").exists()

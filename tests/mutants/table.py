@@ -1121,6 +1121,27 @@ MUTANTS = (
         "tests/crash/test_undone.py",
     ),
     Mutant(
+        "28: what is no data makes room only where the log says so",
+        "project/aside.py",
+        "        recording.aside(AsideChange(path, place))\n",
+        "",
+        "tests/unit/test_aside.py -k comes_back_by_undo",
+    ),
+    Mutant(
+        "28: the log says so before the rename, also after a power loss",
+        "project/recording.py",
+        "self._append(oplog.aside_line(change), flush=True)",
+        "self._append(oplog.aside_line(change))",
+        "tests/crash/test_repro_disks.py -k makes_room",
+    ),
+    Mutant(
+        "28: no disk that is mounted below an output gets into the log",
+        "project/aside.py",
+        "    if trees.is_mounted_on(real):\n",
+        "    if False:\n",
+        "tests/unit/test_aside.py -k mounted",
+    ),
+    Mutant(
         "29: undo overwrites nothing that changed since",
         "ops/undo.py",
         "    if work.changed or work.missing or work.unsure:\n",
@@ -1161,6 +1182,13 @@ MUTANTS = (
         "ops/undo.py",
         "    if has_link_parent(project.root, change.path) is not None or not is_file:\n",
         "    if not is_file:\n",
+        "tests/hostile/test_operation_log.py",
+    ),
+    Mutant(
+        "S11: a folder that Git keeps in the log does not come back",
+        "project/aside.py",
+        " and not is_committed(kept)\n",
+        "\n",
         "tests/hostile/test_operation_log.py",
     ),
     Mutant(

@@ -248,3 +248,25 @@ def test_the_first_link_on_the_way_is_named(top: Path) -> None:
     assert has_link_parent(str(top), "d/link") is None
     assert has_link_parent(str(top), "d/f") is None
     assert has_link_parent(str(top), "no/where/x") is None
+
+
+def test_what_is_handed_over_goes_nowhere_but_to_a_free_place(tmp_path: Path, top: Path) -> None:
+    for path in ("from/a/f", "from/b"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("new")
+    (top / "there").mkdir()
+    (top / "link").symlink_to(tmp_path / "outside")
+
+    with Root(str(tmp_path / "from")) as source, Root(str(top)) as target:
+        moved = [
+            source.hand_over(path, target, to)
+            for path, to in (("a", "there"), ("a", "link"), ("b", "there"), ("a", "x/a"))
+        ]
+        with pytest.raises(DiskError):
+            source.hand_over("b", target, "link/b")
+
+    assert [False, False, False, True] == moved
+    assert "new" == (top / "x/a/f").read_text()
+    assert ["b"] == os.listdir(tmp_path / "from")
+    assert ["f"] == os.listdir(tmp_path / "outside")
+    assert [] == os.listdir(top / "there")

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pannier.formats import oplog
-from pannier.formats.oplog import FileChange, HooksChange, OutputChange, Row, UnknownChange
+from pannier.formats.oplog import (
+    AsideBack,
+    AsideChange,
+    FileChange,
+    HooksChange,
+    OutputChange,
+    Row,
+    UnknownChange,
+)
 from pannier.formats.oplog_reading import parse_entry
 
 HEAD = oplog.head_line(1.5, ["add", "data"], None)
@@ -95,6 +103,18 @@ def test_a_line_of_a_kind_that_is_not_known_is_told_apart() -> None:
     assert (UnknownChange("moon"),) == entry.changes
 
 
+@pytest.mark.parametrize("kind", [AsideChange, AsideBack])
+def test_a_folder_that_made_room_is_read_as_it_was_written(
+    kind: type[AsideChange] | type[AsideBack],
+) -> None:
+    change = kind("a/\u00e4", "17.kept/3")
+
+    entry = parse_entry(HEAD + oplog.aside_line(change), 17)
+
+    assert entry is not None
+    assert (change,) == entry.changes
+
+
 @pytest.mark.parametrize(
     "path",
     ["x.dvc", "a/b/x.dvc", ".gitignore", "a/.dvcignore", "dvc.yaml", "a/dvc.lock", ".dvc/config"],
@@ -141,11 +161,20 @@ def test_no_other_file_is_metadata(path: str) -> None:
         b'{"output":"d","algorithm":"md5","was":null,"now":null,"rows":[["../x",null,null,null]]}',
         b'{"output":"d","algorithm":"md5","was":null,"now":null,"rows":[["x",null,null,"../y"]]}',
         b'{"output":"d","algorithm":"md5","was":null,"now":null,"rows":[["x",null,null]]}',
+        b'{"aside":"../d","kept":"1.kept/0"}',
+        b'{"aside":"","kept":"1.kept/0"}',
+        b'{"aside":".dvc","kept":"1.kept/0"}',
+        b'{"aside":"a/.dvc","kept":"1.kept/0"}',
+        b'{"aside":"a/.git","kept":"1.kept/0"}',
+        b'{"aside":"d","kept":"../1.kept/0"}',
+        b'{"aside":"d","kept":"1.kept"}',
+        b'{"back":"../d","kept":"1.kept/0"}',
+        b'{"aside":"d"}',
         b"[" * 100_000,
         b"[]",
         b"null",
     ],
-    ids=range(15),
+    ids=range(24),
 )
 def test_nothing_is_believed_from_a_line_that_breaks_the_rules_on(line: bytes) -> None:
     entry = parse_entry(HEAD + line + b"\n" + oplog.hooks_line(HooksChange((), True)), 1)

@@ -161,6 +161,23 @@ class Root:
                 return
         raise DiskError(source, errno.EEXIST, f"it cannot go back to '{self.path}/{path}'")
 
+    def names(self, path: str) -> list[str]:
+        """What is in a directory, in order."""
+        return sorted(os.listdir(self._folder(path, create=False)))
+
+    def hand_over(self, path: str, other: Root, target: str) -> bool:
+        """Moves an existing path to a place below another root, parents made as needed; False when
+        something stands there: then nothing is moved."""
+        with (
+            self._parent(path, create=False) as (fd, name),
+            other._parent(target, create=True) as (to, new),
+        ):
+            return fsio.publish(
+                f"/proc/{os.getpid()}/fd/{fd}/{name}",
+                f"/proc/self/fd/{to}/{new}",
+                shown=f"{other.path}/{target}",
+            )
+
     def take(self, path: str, target: str) -> None:
         """Moves an existing path to target (absolute), where nothing is."""
         with self._parent(path, create=False) as (fd, name):

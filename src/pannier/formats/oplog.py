@@ -133,6 +133,25 @@ class MoveChange:
 
 
 @dataclass(frozen=True, slots=True)
+class AsideChange:
+    """What is no data in the folder of an output went aside, out of the way of a command.
+
+    kept: where the folder lies since, relative to the folder of the log.
+    """
+
+    path: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsideBack:
+    """What went aside came back to its place, as far as that was free."""
+
+    path: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownChange:
     """A change of a kind that this version does not know."""
 
@@ -147,6 +166,8 @@ Change: TypeAlias = (
     | HooksChange
     | TrashChange
     | TrashBack
+    | AsideChange
+    | AsideBack
     | UnknownChange
 )
 
@@ -221,6 +242,11 @@ def trash_back_line(change: TrashBack) -> bytes:
     return _line({"untrash": change.mark})
 
 
+def aside_line(change: AsideChange | AsideBack) -> bytes:
+    kind = "aside" if isinstance(change, AsideChange) else "back"
+    return _line({kind: change.path, "kept": change.kept})
+
+
 def move_line(change: MoveChange) -> bytes:
     return _line({"move": change.path, "to": change.target, "algorithm": change.algorithm})
 
@@ -249,5 +275,6 @@ def paths_of(changes: Iterable[Change]) -> tuple[list[str], list[str]]:
     """(files of metadata, outputs) that changes speak of, each once."""
     changes = list(changes)
     files = dict.fromkeys(c.path for c in changes if isinstance(c, FileChange))
-    outputs = dict.fromkeys(c.path for c in changes if isinstance(c, OutputChange | MoveChange))
+    kinds = OutputChange | MoveChange | AsideChange | AsideBack
+    outputs = dict.fromkeys(c.path for c in changes if isinstance(c, kinds))
     return list(files), list(outputs)

@@ -13,6 +13,8 @@ from pannier.core.path import reason_to_refuse
 from pannier.core.pattern import pattern
 from pannier.core.typed import Any
 from pannier.formats.oplog import (
+    AsideBack,
+    AsideChange,
     Change,
     Entry,
     FileChange,
@@ -178,6 +180,21 @@ def _take_move(value: dict[str, Any], changes: list[Change], files: dict[str, in
     changes.append(MoveChange(path, target, str(value["algorithm"])))
 
 
+def _take_aside(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
+    changes.append(AsideChange(*_aside(value["aside"], value["kept"])))
+
+
+def _take_aside_back(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
+    changes.append(AsideBack(*_aside(value["back"], value["kept"])))
+
+
+def _aside(path: Any, kept: Any) -> tuple[str, str]:
+    path, kept = str(path), str(kept)
+    if reason_to_refuse(f"{path}/-") is not None or not _KEPT.match(kept):  # it is a folder
+        raise ValueError(path)
+    return path, kept
+
+
 def _take_trash(value: dict[str, Any], changes: list[Change], files: dict[str, int]) -> None:
     changes.append(TrashChange(_mark(value["trash"])))
 
@@ -201,4 +218,6 @@ _KINDS: dict[str, Callable[[dict[str, Any], list[Change], dict[str, int]], None]
     "hooks": _take_hooks,
     "trash": _take_trash,
     "untrash": _take_trash_back,
+    "aside": _take_aside,
+    "back": _take_aside_back,
 }

@@ -88,7 +88,7 @@ def _remove_own(folder: str) -> None:
             if os.path.islink(path) or not os.path.isdir(path):
                 fsio.remove_if_there(path)
             else:
-                trees.remove_tree(path)
+                trees.remove_filled(path)
         fsio.rmdir(folder)
         fsio.sync_dir(os.path.dirname(folder))
     except OSError as error:

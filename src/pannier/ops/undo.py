@@ -31,6 +31,7 @@ from pannier.formats.oplog import (
     UnknownChange,
 )
 from pannier.git.repo import GitRepo
+from pannier.project.aside import bring_back as bring_back_aside
 from pannier.project.begun import still_at_work, unfinished
 from pannier.project.hook_files import HOOKS, is_ours, remove_hooks, write_hooks
 from pannier.project.index import is_stage_file, load_index
@@ -99,6 +100,7 @@ def undo(project: Project, options: UndoOptions, progress: Progress) -> UndoRepo
         raise UndoRefused(named(entry), shown, lost, unsure)
     report = _report(project, work, entry, options.cwd)
     if options.dry:
+        _report_aside(report, bring_back_aside(project, entry, progress, dry=True), options.cwd)
         report.objects = sum(objects_in_trash(project, mark) for mark in work.trash)
         return report
     if project.recording is not None:
@@ -111,6 +113,7 @@ def undo(project: Project, options: UndoOptions, progress: Progress) -> UndoRepo
         relocate(project, MoveChange(move.target, move.path, move.algorithm), progress)
     for output in reversed(work.outputs):
         restore(project, journal.folder, output, progress)
+    _report_aside(report, bring_back_aside(project, entry, progress, dry=False), options.cwd)
     for change, _ in reversed(work.files):
         _put_file(project, change)
     for hooks in work.hooks:
@@ -321,6 +324,14 @@ def _report(project: Project, work: _Work, entry: Entry, cwd: str) -> UndoReport
             f"Git hook {name}" for name in hooks.names
         )
     return report
+
+
+def _report_aside(report: UndoReport, paths: list[str], cwd: str) -> None:
+    for path in paths:
+        bare = path.removesuffix("/")
+        name = relative(bare, cwd) + path[len(bare) :]
+        if name not in report.added:
+            report.added.append(name)
 
 
 # -- doing ---------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 
 from pannier.core.events import Progress
-from pannier.disk.walk import scan
+from pannier.disk import trees
 from pannier.formats.oplog import Entry
 from pannier.formats.oplog_reading import parse_entry
 from pannier.project.recording import folder_of, link_on_the_way, numbers_in
@@ -54,4 +54,4 @@ class Journal:
         """What an entry holds back of the disk's room."""
         folder = f"{self.folder}/{number}.kept"
         there = os.path.isdir(folder) and not os.path.islink(folder)
-        return scan(folder).size_bytes if there else 0
+        return trees.size_bytes(folder) if there else 0

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 from pannier.core.digest import MD5, Digest
+from pannier.core.errors import UnstorableEntries
 from pannier.core.events import Progress
 from pannier.core.record import dataclass
 from pannier.core.stage import Dep, Out, ParamsDep, Stage
@@ -53,10 +54,17 @@ class Looker:
     """Looks at one stage after the other, at each path once until `forget` is called."""
 
     def __init__(
-        self, project: Project, progress: Progress, ask_source: AskSource | None = None
+        self,
+        project: Project,
+        progress: Progress,
+        ask_source: AskSource | None = None,
+        *,
+        makes_anew: bool = False,
     ) -> None:
-        """ask_source: of dependencies that are far away; None not to ask."""
+        """ask_source: of dependencies that are far away; None not to ask. makes_anew: an output
+        that holds what cannot be data differs from its record, and is no error."""
         self._project, self._progress = project, progress
+        self._makes_anew = makes_anew
         self._ask_source = ask_source
         self._read = workspace_reader(project)
         self._params: dict[str, dict[str, Any] | None] = {}
@@ -87,7 +95,7 @@ class Looker:
         """
         found = list(self._inputs(stage))
         for out in stage.outs:
-            if "://" not in out.path and (change := self._out(stage, out)) is not None:
+            if "://" not in out.path and (change := self._out_or_odd(stage, out)) is not None:
                 found.append(change)
         if stage.always_changed or stage.is_callback:
             found.append(Change(ALWAYS))
@@ -121,6 +129,14 @@ class Looker:
         if self._datasets is None:
             self._datasets = load_datasets(self._project)
         return self._datasets.state(dep.path, dep.extra.get("dataset"))
+
+    def _out_or_odd(self, stage: Stage, out: Out) -> Change | None:
+        try:
+            return self._out(stage, out)
+        except UnstorableEntries:
+            if not self._makes_anew:
+                raise
+            return Change(OUT, out.path, MODIFIED, "", shown_digest(out.digest), None)
 
     def _out(self, stage: Stage, out: Out) -> Change | None:
         path = stage.path_of(out)

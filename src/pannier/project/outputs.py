@@ -10,13 +10,14 @@ import os
 from collections.abc import Iterable
 
 from pannier.core.digest import MD5
-from pannier.core.errors import DiskError, FileChanged
+from pannier.core.errors import DiskError, FileChanged, UnstorableEntries
 from pannier.core.events import Progress
 from pannier.core.path import is_inside
 from pannier.core.plan import plan_checkout
 from pannier.core.stage import Out
 from pannier.disk.beneath import has_link_parent
 from pannier.project import snapshot as snapshots
+from pannier.project.aside import take_aside
 from pannier.project.keeping import FEW_ROWS, record_left, record_made
 from pannier.project.materialise import Materialiser
 from pannier.project.presence import recorded_manifest
@@ -31,16 +32,24 @@ away and the next one brings back is another one by its stats."""
 
 
 def clear(project: Project, path: str, out: Out, progress: Progress) -> None:
-    """Takes an output away so that a command can make it anew. path: root-relative.
+    """Takes an output away so that a command can make it anew, and with the folder what is no data
+    in it. path: root-relative.
 
-    Raises FileChanged when somebody wrote to it meanwhile, DiskError.
+    Raises FileChanged when somebody wrote to it meanwhile, DiskError; UnstorableEntries where the
+    folder can be neither looked through nor kept.
     """
-    look = _look(project, path, out, progress)
+    try:
+        look = _look(project, path, out, progress)
+    except UnstorableEntries as error:
+        if not take_aside(project, path, progress, [name for name, _ in error.problems]):
+            raise
+        return
     if look.kind == ABSENT:
         return
     snapshots.measure_entries(project, look, progress)
     if not remove(project, look, _unsaved(project, look)):
         raise FileChanged(look.absolute)
+    take_aside(project, path, progress)
 
 
 def note_left(project: Project, paths: Iterable[str], progress: Progress) -> None:
@@ -71,7 +80,12 @@ def bring(project: Project, path: str, out: Out, progress: Progress) -> bool:
     digest = out.digest
     if digest is None:
         return False
-    look = _look(project, path, out, progress)
+    try:
+        look = _look(project, path, out, progress)
+    except UnstorableEntries as error:
+        if not take_aside(project, path, progress, [name for name, _ in error.problems]):
+            raise
+        look = _look(project, path, out, progress)
     if look.digest == digest:
         return True
     snapshots.measure_entries(project, look, progress)

@@ -122,6 +122,17 @@ class Recording:
         if keeps and self._failure is not None:
             raise self._failure
 
+    def aside(self, change: oplog.AsideChange) -> None:
+        """For the moment before what is no data goes aside. Raises DiskError when it cannot be
+        written: then it must stay."""
+        self._append(oplog.aside_line(change), flush=True)
+        if self._failure is not None:
+            raise self._failure
+
+    def aside_back(self, change: oplog.AsideBack) -> None:
+        """For the moment before it comes back."""
+        self._append(oplog.aside_line(change))
+
     def hooks(self, change: oplog.HooksChange) -> None:
         self._append(oplog.hooks_line(change))
 
@@ -345,7 +356,8 @@ def prune(folder: str, known: dict[int, set[str]], days: int, spare: set[int]) -
             fsio.remove_if_there(f"{folder}/{number}.ended")
         if f"{number}.kept" in names:
             kept = f"{folder}/{number}.kept"
-            (fsio.unlink if os.path.islink(kept) else trees.remove_tree)(kept)
+            with contextlib.suppress(OSError, RecursionError):  # whatever commands left there
+                (fsio.unlink if os.path.islink(kept) else trees.remove_filled)(kept)
         if not _is_folder(f"{folder}/{number}"):
             fsio.remove_if_there(f"{folder}/{number}")
 

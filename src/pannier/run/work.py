@@ -90,7 +90,7 @@ class Workshop:
         self.done = Done()
         self._project, self._options = project, options
         self._narrator, self._progress = narrator, progress
-        self.looker = Looker(project, progress, options.ask_source)
+        self.looker = Looker(project, progress, options.ask_source, makes_anew=True)
         self._locks = locks
         self._run_cache = RunCache(project, progress)
         self._busy = BusyPaths(
