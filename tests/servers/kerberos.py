@@ -82,8 +82,8 @@ class Kerberos:
         return keys
 
     def ticket(self, principal: str, cache: Path) -> Path:
-        """Gets a ticket for an hour into a file."""
-        _run(self._env, "kinit", *self._wanted(principal, cache))
+        """Gets a ticket for an hour into a file; one that a server may be handed."""
+        _run(self._env, "kinit", "-f", *self._wanted(principal, cache))
         return cache
 
     def old_ticket(self, principal: str, cache: Path) -> Path:

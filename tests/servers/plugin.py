@@ -46,6 +46,15 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
+def ticket_ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """An SSH server that lets this user in with a ticket, too; its `kerberos` gives some."""
+    with ExitStack() as stack:
+        tickets = stack.enter_context(closing(Kerberos(tmp_path_factory.mktemp("kdc"))))
+        folder = tmp_path_factory.mktemp("sshd")
+        yield stack.enter_context(closing(Sshd(folder, kerberos=tickets)))
+
+
+@pytest.fixture(scope="session")
 def dav_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apache]:
     """A WebDAV server: `endpoint`, `digest`, `open`, `root`."""
     with closing(Apache(tmp_path_factory.mktemp("apache"))) as server:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests.servers.kerberos import Kerberos
 from tests.servers.processes import free_ports, kill, start, stop, wait_for_port
 
 _SETTINGS = """\
@@ -34,6 +35,11 @@ MaxSessions {sessions}
 Subsystem sftp {sftp}
 LogLevel VERBOSE
 {more}
+"""
+_BY_TICKET = """\
+GSSAPIAuthentication yes
+GSSAPIStrictAcceptorCheck no
+GSSAPICleanupCredentials yes
 """
 
 
@@ -64,7 +70,9 @@ def make_key(path: Path, passphrase: str = "") -> str:
 
 class Sshd:
     """A running server. sftp: its subsystem, say `internal-sftp -P posix-rename`, which takes
-    that request from it. key: of the user that it lets in. alone: it runs nothing else."""
+    that request from it. key: of the user that it lets in. alone: it runs nothing else.
+
+    kerberos: whose tickets for this user let in, too; the others' do not."""
 
     def __init__(
         self,
@@ -74,10 +82,12 @@ class Sshd:
         passwords: str = "yes",
         *,
         alone: bool = False,
+        kerberos: Kerberos | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.user = getpass.getuser()
         self.key = folder / "id"
+        self.kerberos = kerberos
         self._folder = folder
         (self.port,) = free_ports(1)
         self.host_key = " ".join(make_key(folder / "host").split()[:2])
@@ -95,6 +105,10 @@ class Sshd:
         if version() >= (9, 8):
             with (folder / "conf").open("a") as file:
                 file.write("PerSourcePenalties no\n")  # all tests come from one address
+        if kerberos is not None:
+            with (folder / "conf").open("a") as file:
+                file.write(_BY_TICKET)
+            _also(folder / "conf", "GSSAPIKeyExchange yes\n")  # Debian's own; ours uses none
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self.revive()
@@ -125,7 +139,11 @@ class Sshd:
 
     def revive(self) -> None:
         """Starts it, on the same port each time."""
-        command = [program(), "-D", "-e", "-f", self._folder / "conf"]
+        command: list[str | Path] = [program(), "-D", "-e", "-f", self._folder / "conf"]
+        if self.kerberos is not None:
+            keys = self.kerberos.keytab("host/127.0.0.1")
+            env = {**self.kerberos.env, "KRB5_KTNAME": f"FILE:{keys}"}
+            command = ["env", *(f"{name}={value}" for name, value in env.items()), *command]
         self._process = start(command, self._folder / "log")
         wait_for_port(self.port, self._process, self._folder / "log")
 
@@ -142,6 +160,16 @@ class Sshd:
     def close(self) -> None:
         self.cut()
         stop([self._process])
+
+
+def _also(settings: Path, line: str) -> None:
+    """Adds a line, where this version of the server knows what it is about."""
+    before = settings.read_text()
+    settings.write_text(before + line)
+    if subprocess.run(
+        [program(), "-t", "-f", settings], capture_output=True, timeout=60
+    ).returncode:
+        settings.write_text(before)
 
 
 def _kill(pids: list[int]) -> None:

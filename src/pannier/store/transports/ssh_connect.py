@@ -17,7 +17,9 @@ from typing import NamedTuple
 from pannier.core.errors import AccessDenied, ConfigError, PannierError, TransportError, Unreachable
 from pannier.core.record import dataclass, field
 from pannier.core.typed import Any
+from pannier.store.transports.kerberos import Kerberos
 from pannier.store.transports.sftp import Lost, Session
+from pannier.store.transports.ssh_kerberos import SshTicket, not_let_in
 from pannier.store.transports.ssh_options import CONNECT_TIMEOUT_S, Options
 
 _USER_KNOWN = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"]
@@ -142,12 +144,14 @@ async def connect(options: Options, secrets: Secrets) -> Connection:
         known = _known_hosts(asyncssh, probe.config)
         given["known_hosts"] = known
         _fill_in(given, options, probe.config)
+        _take_tickets(asyncssh, given, options, probe.config)
     except (ValueError, OSError) as error:
         raise ConfigError(f"your SSH settings for '{options.host}': {error}") from None
     try:
         made = await asyncssh.connect(options.host, **given)
     except Exception as error:
-        raise _failure(error, asyncssh, options, place, known) from None
+        # In a thread: what is wrong with a ticket may be known only to a Kerberos server.
+        raise await asyncio.to_thread(_failure, error, asyncssh, options, place, known) from None
     return Connection(made, place.shown)
 
 
@@ -174,23 +178,26 @@ def _given(options: Options, secrets: Secrets) -> dict[str, Any]:
         given["passphrase"] = secrets.passphrase
     if not options.allow_agent:
         given["agent_path"] = None
-    if options.gss is not None:
-        given["gss_auth"] = given["gss_kex"] = options.gss
-        if options.gss and not _has_gssapi():
-            raise ConfigError(
-                f"'gss_auth' of remote '{options.name}' needs a package that is not installed",
-                hint="pip install gssapi",
-            )
     return given
 
 
-def _has_gssapi() -> bool:
-    try:
-        import asyncssh.gss
+def _take_tickets(asyncssh: Any, given: dict[str, Any], options: Options, settings: Any) -> None:
+    """Kerberos, where the remote or the user's SSH settings want it.
 
-        return bool(asyncssh.gss.gss_available)
-    except (ImportError, AttributeError):
-        return False
+    Keys are never exchanged by a ticket: the server's own key is what it is known by.
+    """
+    by_settings = bool(settings.get("GSSAPIAuthentication"))
+    wanted = by_settings if options.gss is None else options.gss
+    given["gss_auth"], given["gss_kex"] = wanted, False
+    if wanted and not asyncssh.gss.gss_available:
+        error = asyncssh.gss.GSSError
+
+        def ticket(host: str, store: object, delegate: bool) -> SshTicket:
+            if store:  # another's wish, which only the package can fulfil
+                raise error(0, 0)
+            return SshTicket(error, host, delegate)
+
+        asyncssh.connection.GSSClient = ticket
 
 
 def _fill_in(given: dict[str, Any], options: Options, settings: Any) -> None:
@@ -204,8 +211,6 @@ def _fill_in(given: dict[str, Any], options: Options, settings: Any) -> None:
         given["keepalive_count_max"] = _ALIVE_TIMES
     if settings.get("Ciphers") is None:
         given["encryption_algs"] = _FAST_FIRST
-    if options.gss is None and not settings.get("GSSAPIAuthentication"):
-        given["gss_auth"] = given["gss_kex"] = False
 
 
 # -- host keys ----
@@ -281,7 +286,7 @@ def _failure(
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return _unverified(error, options, place, known)
     if isinstance(error, asyncssh.PermissionDenied) or "uthentication failures" in str(error):
-        return _denied(error, options, server)
+        return _denied(error, options, place)
     if isinstance(error, asyncssh.KeyImportError | asyncssh.KeyEncryptionError):
         return _key_error(error, options)
     if isinstance(error, TimeoutError):
@@ -306,7 +311,8 @@ def _failure(
     return TransportError(f"cannot connect to {server}: {type(error).__name__}")
 
 
-def _denied(error: Exception, options: Options, server: str) -> AccessDenied:
+def _denied(error: Exception, options: Options, place: Place) -> PannierError:
+    server = place.shown
     user = f"the user '{options.user}'" if options.user else "this user"
     if "uthentication failures" in str(error):
         return AccessDenied(
@@ -314,6 +320,9 @@ def _denied(error: Exception, options: Options, server: str) -> AccessDenied:
             hint="name the right one: 'dvc remote modify --local"
             f" {options.name} keyfile <path>', and {options.name} allow_agent false",
         )
+    if options.gss:
+        who = Kerberos(options.name, place.host, service="host")
+        return not_let_in(who, server, user, options.command)
     if options.password or options.ask_password:
         return AccessDenied(
             f"{server} does not accept the password of {user}",
