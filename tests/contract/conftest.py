@@ -30,6 +30,7 @@ from tests.servers.azurite import Azurite
 from tests.servers.ceph import Ceph
 from tests.servers.drive import Drive
 from tests.servers.hadoop import Hadoop
+from tests.servers.httpfs import HttpFs
 from tests.servers.sshd import Sshd
 from tests.servers.swift import Swift
 
@@ -44,6 +45,7 @@ PLACES = [
     pytest.param("oss", marks=pytest.mark.xdist_group("s3")),
     pytest.param("hdfs", marks=[pytest.mark.long, pytest.mark.xdist_group("hadoop")]),
     pytest.param("webhdfs", marks=[pytest.mark.long, pytest.mark.xdist_group("hadoop")]),
+    pytest.param("httpfs", marks=[pytest.mark.long, pytest.mark.xdist_group("hadoop")]),
     "gdrive",
     "shelf",
     pytest.param("rclone", marks=pytest.mark.long),
@@ -140,6 +142,11 @@ def hdfs_place(hadoop_server: Hadoop, tmp_path: Path) -> HadoopFolder:
 @pytest.fixture
 def webhdfs_place(hadoop_server: Hadoop, tmp_path: Path) -> HadoopFolder:
     return HadoopFolder(hadoop_server, tmp_path.name, "webhdfs")
+
+
+@pytest.fixture
+def httpfs_place(httpfs: HttpFs, tmp_path: Path) -> HadoopFolder:
+    return HadoopFolder(httpfs, tmp_path.name, "webhdfs")
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from tests.servers.apache import Apache
 from tests.servers.azurite import Azurite
 from tests.servers.drive import Drive
 from tests.servers.hadoop import Hadoop
+from tests.servers.hadoop_pair import HadoopPair
+from tests.servers.httpfs import HttpFs
 from tests.servers.nginx import Nginx
 from tests.servers.rclone import Rclone
 from tests.servers.rclone import program as rclone_program
@@ -326,7 +328,7 @@ class HadoopFolder:
 
     def __init__(
         self,
-        server: Hadoop,
+        server: Hadoop | HadoopPair | HttpFs,
         name: str,
         scheme: str,
         with_ticket: dict[str, dict[str, str]] | None = None,

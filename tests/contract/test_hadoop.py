@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,12 +20,17 @@ from pannier.store.transports.trees import TreeTransport
 from tests.contract import core
 from tests.contract.places import USER, HadoopFolder, Place, every_call, failure, nothing
 from tests.servers.canned import Answer, CannedServer, Request
-from tests.servers.hadoop import Hadoop
+from tests.servers.hadoop import Hadoop, as_xml
+from tests.servers.httpfs import HttpFs
 from tests.servers.processes import free_ports
 
 
-@pytest.fixture(params=["hdfs", "webhdfs"])
-def place(request: pytest.FixtureRequest, hadoop_server: Hadoop, tmp_path: Path) -> HadoopFolder:
+@pytest.fixture(params=["hdfs", "webhdfs", "httpfs"])
+def place(
+    request: pytest.FixtureRequest, hadoop_server: Hadoop, httpfs: HttpFs, tmp_path: Path
+) -> HadoopFolder:
+    if request.param == "httpfs":
+        return HadoopFolder(httpfs, tmp_path.name, "webhdfs")
     return HadoopFolder(hadoop_server, tmp_path.name, request.param)
 
 
@@ -58,6 +66,26 @@ def test_where_the_user_may_not_write_is_said(
     assert isinstance(error, AccessDenied)
     assert not error.temporary
     assert "user" in str(error.hint)
+
+
+def test_a_gateway_that_cannot_replace_by_a_rename_replaces_all_the_same(
+    httpfs: HttpFs, tmp_path: Path
+) -> None:
+    """HttpFS says false where a name is taken, with status 200."""
+    place = HadoopFolder(httpfs, tmp_path.name, "webhdfs")
+    transport = place.transport()
+    transport.write("a", b"first")
+
+    transport.write("a", b"second")
+
+    assert b"second" == place.look("a")
+    httpfs.asked.clear()
+    transport.write("a", b"second")
+    assert b"second" == place.look("a")
+    deleted = httpfs.asked.count("DELETE DELETE")
+    assert (1, 1) == (httpfs.asked.count("PUT RENAME"), deleted)  # the new name, not the old one
+    transport.close()
+    assert {"a"} == place.keys()
 
 
 @pytest.mark.parametrize("scheme", ["hdfs", "webhdfs"])
@@ -219,6 +247,61 @@ def test_settings_that_cannot_be_are_one_sentence(options: dict[str, str]) -> No
 
     assert isinstance(error, ConfigError)
     assert error.hint
+
+
+def test_a_cluster_without_the_address_of_a_name_node_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {
+        "dfs.nameservices": "other, Lake",
+        "dfs.ha.namenodes.Lake": "a,b",
+        "dfs.namenode.http-address.Lake.a": "127.0.0.1:1",
+        "dfs.namenode.rpc-address.Lake.b": "127.0.0.1:1",
+    }
+    (tmp_path / "hdfs-site.xml").write_text(as_xml(known))
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+
+    web = failure(lambda: open_transport(RemoteConfig("far", "webhdfs://Lake/x")))
+    own = failure(lambda: open_transport(RemoteConfig("far", "hdfs://Lake/x")).stat("a"))
+
+    for error, missing in ((web, "http-address.Lake.b"), (own, "rpc-address.Lake.a")):
+        assert isinstance(error, ConfigError)
+        assert f"'dfs.namenode.{missing}'" in str(error)
+        assert "HADOOP_CONF_DIR" in str(error.hint)
+
+
+def test_a_host_without_a_port_is_asked_at_the_usual_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs up on all; the settings say that nobody asks again."""
+    (tmp_path / "hdfs-site.xml").write_text(as_xml({"dfs.client.failover.max.attempts": "0"}))
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    asked = 0
+
+    def hang_up(server: socket.socket) -> None:
+        nonlocal asked
+        with contextlib.suppress(OSError):
+            while True:
+                server.accept()[0].close()
+                asked += 1
+
+    with socket.create_server(("127.0.0.2", 8020)) as server:
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        failure(lambda: open_transport(RemoteConfig("far", "hdfs://127.0.0.2/x")).stat("a"))
+        server.shutdown(socket.SHUT_RDWR)
+
+    assert asked > 1
+
+
+def test_a_url_without_a_host_needs_hadoops_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HADOOP_CONF_DIR", "HADOOP_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    error = failure(lambda: open_transport(RemoteConfig("far", "hdfs:///x")).stat("a"))
+
+    assert isinstance(error, ConfigError)
+    assert "'fs.defaultFS'" in str(error)
+    assert "HADOOP_CONF_DIR" in str(error.hint)
 
 
 def test_a_ticket_file_is_the_users_choice_alone() -> None:

@@ -204,7 +204,7 @@ def test_a_ticket_is_shown_once_and_again_when_the_server_forgot(far: Far, hold:
 
 def cookies_of(transport: Transport) -> Any:
     assert isinstance(transport, WebhdfsTransport)
-    return transport._web._client._client.cookies
+    return transport._web._active.client._client.cookies
 
 
 def test_the_same_over_tls_by_an_authority_of_ones_own(
@@ -301,7 +301,7 @@ def test_a_ticket_goes_to_the_servers_own_address_alone(
     transport = far()
     transport.write("a", b"x")
     assert isinstance(transport, WebhdfsTransport)
-    client = transport._web._client._client
+    client = transport._web._active.client._client
     sent: list[httpx.Request] = []
     # A cookie would go in the ticket's place, to all ports of a host.
     forget = [lambda _: client.cookies.clear()]

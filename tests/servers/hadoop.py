@@ -22,7 +22,7 @@ _JERSEY = [
     Path("/usr/share/java", f"{name}.jar")
     for name in ("jersey1-core", "jersey1-server", "jersey1-servlet", "jsr311-api")
 ]
-_SERVER = "org.apache.hadoop.hdfs.server"
+SERVER = "org.apache.hadoop.hdfs.server"
 _LOG = """log4j.rootLogger=INFO,c
 log4j.appender.c=org.apache.log4j.ConsoleAppender
 log4j.appender.c.layout=org.apache.log4j.SimpleLayout
@@ -36,7 +36,7 @@ client.mkdirs("/open", 0o777, True)
 client.set_permission("/open", 0o777)
 """
 _READY = "successfully registered"
-_START_S = 120
+START_S = 120
 _PASSWORD = "secret"
 
 
@@ -88,23 +88,17 @@ class Hadoop:
     def __init__(self, folder: Path, kerberos: Kerberos | None = None) -> None:
         self._folder = folder
         self.kerberos = kerberos
-        self._classes = ":".join(map(str, [folder / "conf", *_JERSEY, f"{jars()}/*"]))
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
         self.hdfs = f"hdfs://127.0.0.1:{ports['rpc']}"
         self.web = f"webhdfs://127.0.0.1:{ports['web']}"
         self.tls = f"webhdfs://127.0.0.1:{ports['tls']}"
         self.authority = folder / "server.pem"
         self._configure(ports)
-        self._run("namenode.NameNode", "-format", "-force", "-nonInteractive").wait(_START_S)
+        self._run("namenode.NameNode", "-format", "-force", "-nonInteractive").wait(START_S)
         self._name_node = self._run("namenode.NameNode")
         self._data_node = self._run("datanode.DataNode")
         wait_for_port(ports["web"], self._name_node, folder / "namenode.NameNode.log")
-        until = time.monotonic() + _START_S
-        log = folder / "datanode.DataNode.log"
-        while _READY not in log.read_text(errors="replace").lower():
-            assert time.monotonic() < until, log.read_text(errors="replace")
-            assert self._data_node.poll() is None, log.read_text(errors="replace")
-            time.sleep(0.05)
+        wait_for_data_node(self._data_node, folder / "datanode.DataNode.log")
         if kerberos is not None:
             self._open_by_ticket(kerberos)
         else:
@@ -116,7 +110,7 @@ class Hadoop:
         ticket = kerberos.ticket("boss", self._folder / "boss.ticket")
         env = {**os.environ, **kerberos.env, "KRB5CCNAME": f"FILE:{ticket}"}
         command = [sys.executable, "-c", _OPEN_BY_TICKET, self.hdfs]
-        subprocess.run(command, env=env, check=True, timeout=_START_S)
+        subprocess.run(command, env=env, check=True, timeout=START_S)
 
     def _configure(self, ports: dict[str, int]) -> None:
         at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
@@ -142,14 +136,9 @@ class Hadoop:
                 "dfs.namenode.https-address": at["tls"],
                 "dfs.datanode.https.address": at["data_tls"],
             }
-        conf = self._folder / "conf"
-        for server in ("hdfs", "datanode"):
-            (conf / "webapps" / server / "WEB-INF").mkdir(parents=True)
-        (conf / "core-site.xml").write_text(_xml(core))
-        (conf / "hdfs-site.xml").write_text(_xml(hdfs))
-        (conf / "log4j.properties").write_text(_LOG)
+        conf = configure(self._folder, core, hdfs)
         if self.kerberos is not None:
-            (conf / "ssl-server.xml").write_text(_xml(self._certify()))
+            (conf / "ssl-server.xml").write_text(as_xml(self._certify()))
 
     def _certify(self) -> dict[str, str]:
         """Makes a certificate that signed itself; what the servers are to know of it."""
@@ -168,25 +157,50 @@ class Hadoop:
         }
 
     def _run(self, server: str, *options: str) -> subprocess.Popen[bytes]:
-        command = [
-            "java",
-            "-Xmx256m",
-            "-XX:TieredStopAtLevel=1",
-            f"-Djava.io.tmpdir={self._folder}",
-        ]
-        for package in ("java.lang", "java.nio"):
-            command += ["--add-opens", f"java.base/{package}=ALL-UNNAMED"]
+        more = []
         if self.kerberos is not None:
-            command += [f"-Djava.security.krb5.conf={self.kerberos.config}"]
+            more = [f"-Djava.security.krb5.conf={self.kerberos.config}"]
             for package in ("sun.security.krb5", "sun.security.jgss"):
-                command += ["--add-opens", f"java.security.jgss/{package}=ALL-UNNAMED"]
-        command += ["-cp", self._classes, f"{_SERVER}.{server}", *options]
+                more += ["--add-opens", f"java.security.jgss/{package}=ALL-UNNAMED"]
+        command = java(self._folder, *more, f"{SERVER}.{server}", *options)
         return start(command, self._folder / f"{server}.log")
 
     def close(self) -> None:
         stop([self._data_node, self._name_node])
 
 
-def _xml(settings: dict[str, str]) -> str:
+def java(folder: Path, *rest: str) -> list[str]:
+    """The command that runs a class with the settings in a folder. rest: Java's own options, the
+    class, and its options."""
+    classes = [folder / "conf", *_JERSEY, f"{jars()}/*"]
+    # Whose name clients in this process say must not be the servers'.
+    command = ["env", "-u", "HADOOP_USER_NAME", "java"]
+    command += ["-Xmx256m", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={folder}"]
+    for package in ("java.lang", "java.nio"):
+        command += ["--add-opens", f"java.base/{package}=ALL-UNNAMED"]
+    return [*command, "-cp", ":".join(map(str, classes)), *rest]
+
+
+def configure(folder: Path, core: dict[str, str], hdfs: dict[str, str]) -> Path:
+    """Writes the settings of servers, and of clients too; returns where they are."""
+    conf = folder / "conf"
+    for server in ("hdfs", "datanode"):
+        (conf / "webapps" / server / "WEB-INF").mkdir(parents=True)
+    (conf / "core-site.xml").write_text(as_xml(core))
+    (conf / "hdfs-site.xml").write_text(as_xml(hdfs))
+    (conf / "log4j.properties").write_text(_LOG)
+    return conf
+
+
+def wait_for_data_node(process: subprocess.Popen[bytes], log: Path, times: int = 1) -> None:
+    """Returns when a data node has told its name nodes of itself."""
+    until = time.monotonic() + START_S
+    while log.read_text(errors="replace").lower().count(_READY) < times:
+        assert time.monotonic() < until, log.read_text(errors="replace")
+        assert process.poll() is None, log.read_text(errors="replace")
+        time.sleep(0.05)
+
+
+def as_xml(settings: dict[str, str]) -> str:
     rows = (f"<property><name>{k}</name><value>{v}</value></property>" for k, v in settings.items())
     return f"<configuration>{''.join(rows)}</configuration>"

@@ -14,6 +14,8 @@ from tests.servers.apache import Apache
 from tests.servers.canned import Answer, CannedServer, Request
 from tests.servers.drive import Drive
 from tests.servers.hadoop import Hadoop
+from tests.servers.hadoop_pair import HadoopPair
+from tests.servers.httpfs import HttpFs
 from tests.servers.kerberos import Kerberos
 from tests.servers.nginx import Nginx
 from tests.servers.postgres import Postgres
@@ -103,6 +105,20 @@ def kerberos_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hadoop
     with ExitStack() as stack:
         tickets = stack.enter_context(closing(Kerberos(tmp_path_factory.mktemp("kdc"))))
         yield stack.enter_context(closing(Hadoop(tmp_path_factory.mktemp("hadoop"), tickets)))
+
+
+@pytest.fixture(scope="session")
+def hadoop_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HadoopPair]:
+    """HDFS with two name nodes: `activate("two")`; clients know it by the settings in `conf`."""
+    with closing(HadoopPair(tmp_path_factory.mktemp("pair"))) as server:
+        yield server
+
+
+@pytest.fixture
+def httpfs(hadoop_server: Hadoop) -> Iterator[HttpFs]:
+    """A gateway before HDFS."""
+    with closing(HttpFs(hadoop_server)) as server:
+        yield server
 
 
 @pytest.fixture

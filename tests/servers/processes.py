@@ -97,6 +97,8 @@ def end(process: subprocess.Popen[Any]) -> None:
 class HttpServer(ThreadingHTTPServer):
     """One whose clients may go away at any time, as may those who do not trust its certificate."""
 
+    request_queue_size = 128  # connections that come at once; of more than these some are reset
+
     def speak_tls(self, context: ssl.SSLContext) -> None:
         """Handshakes are left to the thread of a connection: one may stand still."""
         self.socket = context.wrap_socket(

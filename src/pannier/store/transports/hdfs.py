@@ -12,7 +12,6 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote, urlsplit
-from xml.etree import ElementTree
 
 from pannier.core.errors import (
     AccessDenied,
@@ -24,6 +23,15 @@ from pannier.core.errors import (
 )
 from pannier.core.typed import Any
 from pannier.store.remote_config import RemoteConfig
+from pannier.store.transports.gssapi import find_library
+from pannier.store.transports.hadoop_settings import (
+    STANDS_BY,
+    StandsBy,
+    cluster_of,
+    name_nodes,
+    read_settings,
+    umask,
+)
 from pannier.store.transports.kerberos import owner_of
 from pannier.store.transports.options import protected_path
 from pannier.store.transports.trees import Member, TreeTransport
@@ -31,12 +39,14 @@ from pannier.store.transports.trees import Member, TreeTransport
 _BLOCK = 4 << 20
 _USER_VARIABLE = "HADOOP_USER_NAME"
 _DENIED = ("AccessControlException", "AuthorizationException", "SaslException")
+_NO_LIBRARY = "libgssapi"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_LATER = ("StandbyException", "SafeModeException", "RetriableException", "NotReplicatedYet")
+_LATER = ("SafeModeException", "RetriableException", "NotReplicatedYet")
 _ASK = {"hadoop.security.authentication": "kerberos"}
 """So the name node is asked what it wants to know; one without Kerberos says that a name will do.
 Else the library tells it a name, and one with Kerberos hangs up, for minutes."""
-_UMASK, _UMASK_KEY, _OCTAL = 0o022, "fs.permissions.umask-mode", re.compile("[0-7]{1,4}")
+_AT_ONCE = {"dfs.client.failover.max.attempts": "0"}
+_PORT = 8020
 _KNOCK_S = 20
 _user_lock = threading.Lock()
 
@@ -60,16 +70,16 @@ class _HdfsTree:
                 f"the URL of remote '{config.name}' must be like hdfs://host:port/path"
             ) from None
         self.shown = f"hdfs://{host}{f':{port}' if port else ''}{url.path.rstrip('/')}"
-        self._server = self.shown[: len(self.shown) - len(url.path.rstrip("/"))] if host else ""
-        self._address = (host, port) if port else None
+        self._url, self._host, self._port = config.url, host, port
         self._root = unquote(url.path).rstrip("/")
         self._user = config.get("user") or (unquote(url.username) if url.username else None)
         self._ticket = protected_path(config, "kerb_ticket")
         self._remote = config.name
+        self._is_alone = False
         self._lock = threading.Lock()
         self._client: Any = None
         self._library: Any = None
-        self._umask = _UMASK
+        self._umask = 0
 
     def open(self) -> None:
         with self._lock:
@@ -82,15 +92,50 @@ class _HdfsTree:
                         hint="pip install 'pannier[hdfs]'",
                     ) from None
                 self._be_user()
-                if self._address:  # the library would try for three minutes
-                    socket.create_connection(self._address, _KNOCK_S).close()
-                self._umask = _umask()
+                settings = read_settings()
+                server = self._server(settings)
+                self._umask = umask(settings)
                 self._library = hdfs_native
+                if self._is_alone or find_library() is None:
+                    self._ask_once(server)
                 ticket: dict[str, str] = {}
                 if self._ticket:  # the library wants to know whose it is
                     owner = owner_of(self._ticket, self._remote)
                     ticket = {"kerberos_cache": self._ticket, "kerberos_principal": owner}
-                self._client = hdfs_native.Client(self._server or None, _ASK, **ticket)
+                self._client = hdfs_native.Client(server, _ASK, **ticket)
+
+    def _server(self, settings: dict[str, str]) -> str | None:
+        """The URL of the name node or of a cluster that the settings know; None is their default.
+
+        A host is knocked at: the library would try for three minutes.
+        """
+        if not self._host:
+            if not settings.get("fs.defaultFS"):
+                raise ConfigError(
+                    f"the URL of remote '{self._remote}' names no host, and Hadoop's settings name"
+                    " none either ('fs.defaultFS')",
+                    hint="HADOOP_CONF_DIR must name the folder with core-site.xml, or the URL a"
+                    f" host: 'dvc remote modify {self._remote} url hdfs://<host>:<port>/<path>'",
+                )
+            return None
+        self._is_alone = False
+        if cluster := cluster_of(settings, self._url):
+            name_nodes(settings, cluster, "rpc-address")
+            return f"hdfs://{cluster}"
+        port = self._port or _PORT
+        socket.create_connection((self._host, port), _KNOCK_S).close()
+        self._is_alone = True
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"hdfs://{host}:{port}"
+
+    def _ask_once(self, server: str | None) -> None:
+        """Does the name node stand by, or want Kerberos on a machine without? The library would try
+        for three minutes. Anything else that fails will fail again, and be told then."""
+        try:
+            self._library.Client(server, {**_ASK, **_AT_ONCE}).get_file_info("/")
+        except Exception as error:
+            if _NO_LIBRARY in str(error) or STANDS_BY in str(error):
+                raise
 
     def _be_user(self) -> None:
         """The library takes a name from the environment alone, so there is one for a process."""
@@ -156,7 +201,7 @@ class _HdfsTree:
         said = text.replace("\\n", "\n").splitlines()[0][:300] if text else type(error).__name__
         if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
             return NotThere(f"{where} does not exist")
-        if "GSSAPIError" in text or "libgssapi" in text:
+        if "GSSAPIError" in text or _NO_LIBRARY in text:
             return self._refused(text)
         if isinstance(error, PermissionError) or any(word in text for word in _DENIED):
             return AccessDenied(
@@ -165,6 +210,9 @@ class _HdfsTree:
             )
         if isinstance(error, OSError | TimeoutError) and not isinstance(error, FileExistsError):
             return Unreachable(f"'{self.shown}' does not answer: {said}")
+        if STANDS_BY in text:
+            server = f"'{self.shown}'"
+            return StandsBy(server, self._remote, "hdfs", alone=self._is_alone)
         told = TransportError(f"a request for {where} failed: {said}")
         told.temporary = any(word in text for word in _LATER)
         return told
@@ -179,23 +227,6 @@ class _HdfsTree:
         if "KDC" in cause:
             return Unreachable(f"no Kerberos server answers: {cause}")
         return AccessDenied(f"Kerberos refuses: {cause}", hint="klist")
-
-
-def _umask() -> int:
-    """What Hadoop's settings take from the modes of what is made, for the library forgets it."""
-    home = os.environ.get("HADOOP_HOME")
-    folder = os.environ.get("HADOOP_CONF_DIR") or (f"{home}/etc/hadoop" if home else "")
-    found = _UMASK
-    for name in ("core-site.xml", "hdfs-site.xml") if folder else ():
-        try:
-            properties = ElementTree.parse(f"{folder}/{name}").iter("property")
-        except (OSError, ElementTree.ParseError):
-            continue
-        for each in properties:
-            value = (each.findtext("value") or "").strip()
-            if (each.findtext("name") or "").strip() == _UMASK_KEY and _OCTAL.fullmatch(value):
-                found = int(value, 8)
-    return found
 
 
 def _member(status: Any) -> Member:
