@@ -116,8 +116,11 @@ def undone_anyhow(trial: Trial, base: Path, count: int | None) -> list[str]:
     return verdict.found
 
 
-def test_an_undo_of_a_killed_repro_that_is_killed_too_goes_on(base: Path, runs: Runs) -> None:
-    trial = prepare(SCENES["repro, all new"], base, runs, "copy")
+@pytest.mark.parametrize("scene", ["repro, all new", "repro, beside data"])
+def test_an_undo_of_a_killed_repro_that_is_killed_too_goes_on(
+    scene: str, base: Path, runs: Runs
+) -> None:
+    trial = prepare(SCENES[scene], base, runs, "copy")
 
     assert [] == undone_anyhow(trial, base, 5)
 
