@@ -82,8 +82,11 @@ def test_a_repro_that_was_killed_anywhere_can_be_undone(
 
 
 def killed_half_way(trial: Trial) -> bool:
-    """Kills the command; False when it left nothing to undo."""
-    trial.at(f"kill@{trial.points // 2}")
+    """Kills the command, after a folder made room if one does; False with nothing to undo."""
+    room = [
+        n for n, step in enumerate(trial.log, 1) if step[0] == "rename" and ".kept/" in step[-1]
+    ]
+    trial.at(f"kill@{max([trial.points // 2, *(at + 4 for at in room)])}")
     until(lambda: not witnesses(trial.world.repo))
     listed = trial.world.dvc("op", "log", "--json").json
     return bool(listed) and listed[0]["ended"] == "interrupted"
