@@ -12,7 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.servers.processes import STOP_S, free_ports, start, stop, wait_for_port
+from tests.servers.processes import PATIENCE_S, free_ports, start, stop, wait_for_port
 
 USER, PASSWORD = "tester", "Password0123"
 
@@ -104,7 +104,7 @@ class Apache:
 
         A request enters the log after its answer is sent, so an answer may be ahead of its line.
         """
-        limit = time.monotonic() + STOP_S
+        limit = time.monotonic() + PATIENCE_S
         while (found := self.requests())[start:].count(method) < count:
             assert time.monotonic() < limit, f"{found[start:].count(method)} of {count} {method}"
             time.sleep(0.01)
@@ -114,7 +114,7 @@ class Apache:
         """Ends all of the server with SIGKILL, whatever it is doing: at once, or the first process
         would start the others again."""
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(STOP_S)
+        self._process.wait(PATIENCE_S)
 
     def revive(self) -> None:
         (self.folder / "pid").unlink(missing_ok=True)

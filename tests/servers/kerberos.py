@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.servers.processes import STOP_S, free_ports, start, stop, wait_for_port
+from tests.servers.processes import PATIENCE_S, free_ports, start, stop, wait_for_port
 
 REALM = "TEST.EXAMPLE"
 _PROGRAMS = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit")
@@ -97,7 +97,7 @@ class Kerberos:
             # The child of faketime, which then removes what it has in /dev/shm.
             (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             os.kill(int(child), signal.SIGTERM)
-            process.wait(STOP_S)
+            process.wait(PATIENCE_S)
         return cache
 
     def _wanted(self, principal: str, cache: Path) -> list[str]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.servers.processes import STOP_S, free_ports, start, stop, wait_for_port
+from tests.servers.processes import PATIENCE_S, free_ports, start, stop, wait_for_port
 
 USER, PASSWORD = "tester", "Password0123"
 _SETTINGS = """\
@@ -72,7 +72,7 @@ class Nginx:
         """Ends all of the server with SIGKILL, whatever it is doing: at once, or the first process
         would start the others again."""
         os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(STOP_S)
+        self._process.wait(PATIENCE_S)
 
     def revive(self) -> None:
         self._process = self._start()

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.servers.processes import free_ports, start, stop, wait_for_port
+from tests.servers.processes import PATIENCE_S, free_ports, start, stop, wait_for_port
 
 USER, PASSWORD = "tester", "Pass/word:0123"  # signs that a URL would take for its own
 _OWNER = "nobody"  # it refuses to run as root
@@ -43,7 +43,7 @@ class Postgres:
                 *("--auth", "scram-sha-256", "--no-sync", "-E", "UTF8", "--no-locale"),
             ],
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             cwd="/",
         )
         assert made.returncode == 0, made.stderr
@@ -55,7 +55,7 @@ class Postgres:
         wait_for_port(self.port, self._process, log)
         # It listens before it answers. One deadline, for a server that never does.
         asked = [program("pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while subprocess.run(asked, capture_output=True, timeout=30).returncode != 0:
             assert time.monotonic() < until, log.read_text(errors="replace")
             time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import random
 import signal
 import socket
 import socketserver
@@ -18,18 +19,52 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
-_START_S = 60
+PATIENCE_S = 120
+"""How long is waited for what comes: a busy machine may need many times what this one does."""
 STOP_S = 20
+"""From asking a server to end to killing it."""
+_FIRST_PORT = 10_000
 _libc = ctypes.CDLL(None)
+_claims: dict[int, socket.socket] = {}
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports of 127.0.0.1 that nobody listens on, and that are ours until this process ends.
+
+    The system gives them to nobody who asks for any port, and other processes of the tests respect
+    that they are taken: a server may take its time to start, and start again on the same port.
+    """
+    chance = random.SystemRandom()  # as other processes draw, whatever seeds there are
+    found: list[int] = []
+    while len(found) < count:
+        port = chance.randrange(_FIRST_PORT, first_given_port())
+        if claim(port):
+            found.append(port)
+    return found
+
+
+def first_given_port() -> int:
+    """Of those that the system gives to who asks for any."""
+    port = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert port > _FIRST_PORT + 1000, f"from {port} on the system gives ports to others"
+    return port
+
+
+def claim(port: int) -> bool:
+    """Takes a port for servers of this process; False where somebody has it.
+
+    A name in the system's table of abstract sockets goes away with the process that holds it.
+    """
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        mark.bind(f"\0pannier-tests-port-{port}")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        mark.close()
+        return False
+    _claims[port] = mark
+    return True
 
 
 def start(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]:
@@ -47,7 +82,7 @@ def start(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]:
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Returns when somebody listens. Raises with the log when the process ends or never does."""
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
@@ -58,7 +93,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
 def wait_for_line(text: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Returns when the log holds that text. Raises with the log when the process ends or it never
     does."""
-    deadline = time.monotonic() + _START_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         if text.encode() in log.read_bytes():
             return
@@ -80,7 +115,7 @@ def stop(processes: Sequence[subprocess.Popen[Any]]) -> None:
 def kill(process: subprocess.Popen[Any]) -> None:
     """Ends it with SIGKILL, whatever it is doing."""
     process.kill()
-    process.wait(STOP_S)
+    process.wait(PATIENCE_S)
 
 
 def end(process: subprocess.Popen[Any]) -> None:
@@ -120,6 +155,6 @@ class Served:
 
     def close(self) -> None:
         threading.Thread(target=self._server.shutdown, daemon=True).start()
-        self._thread.join(STOP_S)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), "the server does not end"
         self._server.server_close()

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.servers.processes import STOP_S, end
+from tests.servers.processes import PATIENCE_S, end
 from tests.support.programs import REPOSITORY, Completed, Program, our_program
 
 READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "PANNIER_", "MALLOC_")
@@ -89,7 +89,7 @@ class Warm:
         server, self._server = self._server, None
         if server is not None:
             os.killpg(server.pid, signal.SIGKILL)
-            server.wait(STOP_S)
+            server.wait(PATIENCE_S)
 
     def close(self) -> None:
         if self._server is not None:
