@@ -7,6 +7,7 @@ WebHDFS, and Java come from the system's packages.
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import subprocess
@@ -99,6 +100,7 @@ class Hadoop:
         self._data_node = self._run("datanode.DataNode")
         wait_for_port(ports["web"], self._name_node, folder / "namenode.NameNode.log")
         wait_for_data_node(self._data_node, folder / "datanode.DataNode.log")
+        wait_until_data_has_a_place(ports["web"])
         if kerberos is not None:
             self._open_by_ticket(kerberos)
         else:
@@ -198,6 +200,20 @@ def wait_for_data_node(process: subprocess.Popen[bytes], log: Path, times: int =
     while log.read_text(errors="replace").lower().count(_READY) < times:
         assert time.monotonic() < until, log.read_text(errors="replace")
         assert process.poll() is None, log.read_text(errors="replace")
+        time.sleep(0.05)
+
+
+def wait_until_data_has_a_place(web_port: int) -> None:
+    """A data node that has registered says a little later how much room it has; before that, what
+    wants to write is told that there is none."""
+    url = f"http://127.0.0.1:{web_port}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
+    until = time.monotonic() + START_S
+    while True:
+        with urllib.request.urlopen(url, timeout=START_S) as answer:
+            (state,) = json.load(answer)["beans"]
+        if state["CapacityRemaining"] > 0:
+            return
+        assert time.monotonic() < until, state
         time.sleep(0.05)
 
 
