@@ -50,7 +50,9 @@ def all_ways(folder: Path, content: bytes, algorithm: str) -> set[str]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(content=data)
 def test_any_bytes_have_the_digests_that_real_dvc_gives_them(

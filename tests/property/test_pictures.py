@@ -88,7 +88,9 @@ def drawer() -> Iterator[Drawer]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(spec=specs(), form=st.sampled_from([SVG, PNG]))
 def test_any_template_and_data_end_in_a_picture_or_one_error(

@@ -308,7 +308,9 @@ contents = st.dictionaries(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(before=contents, after=contents, kind=st.sampled_from(["copy", "hardlink"]))
 def test_any_directory_becomes_any_other(
