@@ -38,6 +38,11 @@ class Scheduling(LoadGroupScheduling):  # type: ignore[misc]
             if self._pending_of(self.assigned_work[node]) < 2:
                 self._reschedule(node)
 
+    def _reschedule(self, node: Any) -> None:
+        """A worker in the place of one that died takes part when it has said what it found."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
+
     def remove_node(self, node: Any) -> Any:
         for tests in self.assigned_work[node].values():
             for name, done in tests.items():
@@ -57,8 +62,7 @@ class Scheduling(LoadGroupScheduling):  # type: ignore[misc]
         for group in reversed(left):  # what was begun comes first
             self.workqueue.move_to_end(group, last=False)
         for other in self.assigned_work:
-            if other in self.registered_collections:
-                self._reschedule(other)
+            self._reschedule(other)
 
 
 class Spread:
