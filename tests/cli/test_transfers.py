@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.oracle import Oracle
 from tests.support.project import Project, make_project
-from tests.support.terminal import run_on_terminal
+from tests.support.terminal import left_on_terminal, run_on_terminal
 
 FILES = {"good": "a", "bad": "b", "big": "c" * 5000}
 
@@ -40,7 +40,7 @@ def on_terminal(project: Project, *words: str) -> tuple[int, str, list[str]]:
         cwd=project.root,
         env={"NO_COLOR": "1"},
     )
-    return rc, said, drawn.replace("\r", "").splitlines()
+    return rc, said, left_on_terminal(drawn)
 
 
 def objects(folder: Path) -> list[Path]:

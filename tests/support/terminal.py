@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from tests.support.programs import TIMEOUT_S, started
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+_DRAWN = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|(.)", re.DOTALL)
 
 
 def _block(terminal: int, until: float) -> bytes:
@@ -115,6 +117,31 @@ def run_on_terminal(
         rc = process.wait(TIMEOUT_S)
     os.close(ours)
     return rc, said, drawn.decode("utf-8", "replace")
+
+
+def left_on_terminal(drawn: str) -> list[str]:
+    """The lines that stand there in the end. Of what was drawn meanwhile, as on a machine that is
+    slow, nothing is left when it was taken away again."""
+    rows, at, column = [""], 0, 0
+    for parameter, command, character in _DRAWN.findall(drawn):
+        if command == "A":
+            at = max(0, at - int(parameter or 1))
+        elif command == "K":
+            assert parameter == "2", f"not known here: {parameter}{command}"
+            rows[at] = ""
+        elif command:
+            assert command in "hlm", f"not known here: {parameter}{command}"
+        elif character == "\r":
+            column = 0
+        elif character == "\n":
+            at, column = at + 1, 0
+            rows += [""] * (at == len(rows))
+        else:
+            rows[at] = rows[at][:column].ljust(column) + character + rows[at][column + 1 :]
+            column += 1
+    while rows and not rows[-1]:
+        rows.pop()
+    return rows
 
 
 def results_on_terminal(
