@@ -489,12 +489,20 @@ def test_closing_the_iterator_stops_taking_items(
 
 
 UPLOAD = """
-import sys
+import os, sys, threading
 from pannier.store.schemes import open_transport
 from pannier.store.remote_config import RemoteConfig
 
+half, lock = os.path.getsize(sys.argv[2]) // 2, threading.Lock()
+told = 0
+
 def tell(count):
+    global told
     print(count, flush=True)
+    with lock:
+        told += count
+    if told >= half:
+        threading.Event().wait()  # whenever it is killed, it is in the middle
 
 transport = open_transport(RemoteConfig(*eval(sys.argv[1])))
 print([r.error for r in transport.upload_many([(sys.argv[2], "a/b", "")], 4, tell)])

@@ -239,10 +239,15 @@ def keeping(request: pytest.FixtureRequest) -> Line:
 
 
 def killed_in_a_push(project: Project, line: Line) -> int:
-    """Kills a push of one big object when some of it is there; returns how much."""
+    """Kills a push of one big object when some of it is there; returns how much.
+
+    It cannot be done before: of 40 MiB, in up to four parts at a time, so much does not go on.
+    """
     line.proxy.bytes_per_s = 20 * MIB  # of each connection
+    line.proxy.hold_after(36 * MIB)
     killed_when(lambda: line.kept() >= 16 * MIB, "push", cwd=project.root)
     line.proxy.bytes_per_s = 0
+    line.proxy.let_go()
     return line.kept()
 
 
@@ -329,8 +334,10 @@ def test_what_was_flushed_at_a_server_without_programs_is_not_sent_again(
     first = begin(tmp_path / "first", dvc, sftp, big=big, count=1)
     proxy = sftp.proxy
     proxy.bytes_per_s = 20 * MIB
+    proxy.hold_after(40 * MIB)  # a third note there cannot be
     killed_when(lambda: len(noted()) >= 2, "push", cwd=first.root)
     proxy.bytes_per_s = 0
+    proxy.let_go()
     sftp_server.cut()  # it may have more to write
     (part,) = (tmp_path / "far/files/md5").glob("tmp-pannier-*/part")
     if fault == "others noted":
@@ -417,7 +424,7 @@ def test_a_copy_into_a_folder_that_was_killed_goes_on_where_it_was(
     def begun() -> bool:
         return any(part.stat().st_size >= 16 * MIB for part in parts())
 
-    killed_when(begun, "push", cwd=project.root)
+    killed_when(begun, "push", "--limit-rate", "64M", cwd=project.root)
     (part,) = parts()
     was = part.stat()
     assert was.st_size < (project.root / "data").stat().st_size

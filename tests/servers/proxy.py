@@ -10,6 +10,8 @@ import struct
 import threading
 from typing import Any
 
+from tests.servers.processes import PATIENCE_S
+
 _REQUEST = re.compile(rb"[A-Z]+ /\S* HTTP/1\.1\r\n")
 _RESET = struct.pack("ii", 1, 0)
 _CHUNK = 16384
@@ -22,9 +24,10 @@ class FaultProxy:
     bytes arrive, however many are under way. bytes_per_s: how fast uploads go on, 0 for no limit;
     down_per_s: the same for downloads, over all connections. cut_after: the connection that carries
     the n-th byte from now on is reset, or gently closed, and so is every later one, or so many.
-    refuse: the next requests get a status in the server's place, or the next connections are closed
-    at once. silent: nothing goes on any more, no connection is closed. sent, received: bytes from
-    and to the client so far.
+    hold_after: when so many more bytes have gone up, no more of them do, on any connection, until
+    `let_go`. refuse: the next requests get a status in the server's place, or the next connections
+    are closed at once. silent: nothing goes on any more, no connection is closed. sent, received:
+    bytes from and to the client so far.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -39,6 +42,7 @@ class FaultProxy:
         self._every = 0
         self._refusals, self._status = 0, 0
         self._gently = False
+        self._hold_at: int | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -54,6 +58,12 @@ class FaultProxy:
         """times: so many connections, each after count more bytes; None for all from then on."""
         self._gently, self._cut_times, self._every = gently, times, count or 0
         self._cut_at = None if count is None else self.sent + self.received + count
+
+    def hold_after(self, count: int) -> None:
+        self._hold_at = self.sent + count
+
+    def let_go(self) -> None:
+        self._hold_at = None
 
     def close(self) -> None:
         async def end() -> None:
@@ -100,7 +110,7 @@ class FaultProxy:
         await writer.drain()
         writer.write_eof()
         with contextlib.suppress(TimeoutError):  # or the rest of a body would reset the answer
-            await asyncio.wait_for(reader.read(-1), 0.2)
+            await asyncio.wait_for(reader.read(-1), PATIENCE_S)
         writer.close()
 
     async def _pump(
@@ -136,6 +146,8 @@ class FaultProxy:
                 return
             if self.silent:
                 continue
+            while up and self._hold_at is not None and self.sent > self._hold_at:
+                await asyncio.sleep(0.01)
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
             if up and self.bytes_per_s:
