@@ -104,8 +104,8 @@ def test_a_job_that_is_cancelled_is_submitted_again_and_its_stage_runs_there(
     configure(project, system, tmp_path, 1)
     project.write(
         "train.sh",
-        f"echo ${server.job} >> {ids}; echo $$ >> {started};"
-        f" [ -e {tmp_path}/go ] || exec sleep 300\n",
+        f"[ -e {tmp_path}/go ] || stay=300; echo ${server.job} >> {ids};"
+        f" echo $$ >> {started}; exec sleep ${{stay:-0}}\n",
     )
     running = subprocess.Popen(
         [dvc.path, "repro", "-q", "--executor", "hpc", "train@1"], cwd=project.root

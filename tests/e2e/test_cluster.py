@@ -45,7 +45,7 @@ stages:
     deps: [../models-1, ../models-2, ../models-3]
     outs: [all.txt]
 """
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +119,8 @@ def test_a_stage_whose_worker_dies_runs_on_another(
     pids = tmp_path / "pids"
     project.write(
         "train.sh",
-        f"echo $$ >> {pids}; echo $PANNIER_WORKER_DIR >> {started};"
-        f" [ -e {tmp_path}/go ] || exec sleep 300\n",
+        f"[ -e {tmp_path}/go ] || stay=300; echo $$ >> {pids};"
+        f" echo $PANNIER_WORKER_DIR >> {started}; exec sleep ${{stay:-0}}\n",
     )
     running = subprocess.Popen(
         [dvc.path, "repro", "-q", "--executor", cluster.address, "train@1"], cwd=project.root
