@@ -10,7 +10,7 @@ import hashlib
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -51,11 +51,17 @@ SIZES = (0, 1, 10_000, 70_000, 300_000, 1_500_000)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A place, and how a remote reaches it through a proxy."""
+    """A place, and how a remote reaches it through a proxy. soon: how it gives up after a second
+    or two where nothing answers; what answers may need longer than that on a busy machine."""
 
     place: Place
     proxy: FaultProxy
     config: RemoteConfig
+    soon: RemoteConfig
+
+
+def with_options(config: RemoteConfig, **options: str) -> RemoteConfig:
+    return replace(config, options={**config.options, **options})
 
 
 # -- the servers ----
@@ -64,36 +70,40 @@ class Line:
 @pytest.fixture
 def s3(swift_place: Bucket, fault_proxy: Proxied) -> Line:
     proxy = fault_proxy(swift_place.server.endpoint)
-    slow = {"read_timeout": "2", "connect_timeout": "1"}
-    return Line(swift_place, proxy, swift_place.config_with(endpointurl=proxy.endpoint, **slow))
+    config = swift_place.config_with(endpointurl=proxy.endpoint)
+    soon = with_options(config, read_timeout="2", connect_timeout="1")
+    return Line(swift_place, proxy, config, soon)
 
 
 @pytest.fixture
 def azure(azure_place: Container, azure_server: Azurite, fault_proxy: Proxied) -> Line:
     proxy = fault_proxy(f"http://127.0.0.1:{azure_server.port}")
     there = azure_server.connection_string_at(f"{proxy.endpoint}/{azure_server.account}")
-    config = azure_place.config_with(connection_string=there, timeout="1")
-    return Line(azure_place, proxy, config)
+    config = azure_place.config_with(connection_string=there)
+    return Line(azure_place, proxy, config, with_options(config, timeout="1"))
 
 
 @pytest.fixture
 def gs(gs_server: Rclone, fault_proxy: Proxied) -> Line:
     place = GsBucket(gs_server, gs_server.make_bucket())
     proxy = fault_proxy(gs_server.endpoint)
-    return Line(place, proxy, place.config_with(endpointurl=proxy.endpoint))
+    config = place.config_with(endpointurl=proxy.endpoint)
+    return Line(place, proxy, config, config)
 
 
 @pytest.fixture
 def webdav(webdav_place: DavFolder, dav_server: Apache, fault_proxy: Proxied) -> Line:
     proxy = fault_proxy(dav_server.endpoint)
-    return Line(webdav_place, proxy, webdav_place.config_at(proxy.endpoint, timeout="1"))
+    config = webdav_place.config_at(proxy.endpoint)
+    return Line(webdav_place, proxy, config, with_options(config, timeout="1"))
 
 
 @pytest.fixture
 def http(web_server: Nginx, fault_proxy: Proxied, tmp_path: Path) -> Line:
     place = WebFolder(web_server, tmp_path.name)
     proxy = fault_proxy(web_server.endpoint)
-    return Line(place, proxy, place.config_at(proxy.endpoint, read_timeout="1"))
+    config = place.config_at(proxy.endpoint)
+    return Line(place, proxy, config, with_options(config, read_timeout="1"))
 
 
 @pytest.fixture
@@ -101,10 +111,10 @@ def ssh(ssh_place: SshFolder, fault_proxy: Proxied, clean_machine: Path) -> Line
     proxy = fault_proxy(ssh_place.server.endpoint)
     port = int(proxy.endpoint.rpartition(":")[2])
     ssh_place.server.let_in(clean_machine, port)
-    alive = "Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 1\n"
+    alive = "Host *\n  ServerAliveInterval 3\n  ServerAliveCountMax 3\n"
     (clean_machine / ".ssh" / "config").write_text(alive)
-    far = SshFolder(ssh_place.root, ssh_place.server, port, timeout="2")
-    return Line(ssh_place, proxy, far.config)
+    config = SshFolder(ssh_place.root, ssh_place.server, port).config
+    return Line(ssh_place, proxy, config, with_options(config, timeout="2"))
 
 
 SERVERS = {"s3": "s3", "azure": "azure", "gs": "gs", "webdav": "dav", "http": "web", "ssh": "ssh"}
@@ -123,10 +133,12 @@ def line(request: pytest.FixtureRequest) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """start: switches it on. survived: the run is expected to complete all the same."""
+    """start: switches it on. survived: the run is expected to complete all the same. silent:
+    nothing answers, so it gives up soon."""
 
     start: Callable[[FaultProxy], None]
     survived: bool = False
+    silent: bool = False
 
 
 def _latency(proxy: FaultProxy) -> None:
@@ -161,7 +173,7 @@ FAULTS = {
     "a burst of 429": Fault(_refuse(4, 429), survived=True),
     "503 for good": Fault(_refuse(1 << 30, 503)),
     "connections refused": Fault(_refuse(3, 0), survived=True),
-    "a black hole": Fault(_black_hole),
+    "a black hole": Fault(_black_hole, silent=True),
 }
 OF_HTTP = {name for name in FAULTS if "of 5" in name or "of 4" in name or "503" in name}
 
@@ -193,9 +205,9 @@ class Scene:
         for name, data in self.right.items():
             make_read_only_file(Path(self.store.path(name)), data)
 
-    def push(self) -> bool:
+    def push(self, config: RemoteConfig) -> bool:
         """One run; tells whether it completed."""
-        with Remote(self.line.config) as remote:
+        with Remote(config) as remote:
             try:
                 there = remote.present(MD5, self.right, 4, Silent())
                 plan = plan_transfer({self.list: self.files}, [], there, self.right)
@@ -205,8 +217,8 @@ class Scene:
         assert all(isinstance(error, TransportError) for error in done.failed.values()), done
         return not done.failed
 
-    def fetch(self, store: Store) -> bool:
-        with Remote(self.line.config) as remote:
+    def fetch(self, config: RemoteConfig, store: Store) -> bool:
+        with Remote(config) as remote:
             try:
                 wanted = sorted(store.missing(set(self.files)))
                 there = remote.present(MD5, wanted, 4, Silent())
@@ -251,26 +263,27 @@ def once(hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(line: Line, folder: Path, fault: Fault) -> None:
     scene = Scene(line, folder)
+    config = line.soon if fault.silent else line.config
     fault.start(line.proxy)
-    pushed = scene.push()
+    pushed = scene.push(config)
     heal(line.proxy)
 
     names = scene.check_there()
     assert pushed == (names == set(scene.right))
     assert pushed or not fault.survived
 
-    assert scene.push()
+    assert scene.push(line.config)
     assert scene.check_there() == set(scene.right)
 
     store = Store(str(folder / "there"), StatCache(None))
     fault.start(line.proxy)
-    fetched = scene.fetch(store)
+    fetched = scene.fetch(config, store)
     heal(line.proxy)
 
     scene.check_here(store)
     assert fetched or not fault.survived
 
-    assert scene.fetch(store)
+    assert scene.fetch(line.config, store)
     scene.check_here(store)
     assert [] == os.listdir(f"{store.root}/tmp")
 

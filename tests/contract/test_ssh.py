@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,11 +44,14 @@ from tests.servers.password_ssh import PASSWORD, PasswordSsh
 from tests.servers.proxy import FaultProxy
 from tests.servers.sshd import Sshd, make_key
 from tests.support.wanted import is_wanted
+from tests.unit.test_proc import PATIENCE_S, until
 
 pytestmark = pytest.mark.xdist_group("ssh")
 
 MIB = 1 << 20
 SECRET = "hidden-word-of-mine"
+SOON_S = 45.0
+"""Less than the least time after which a silent server is given up."""
 Proxied = Callable[[str], FaultProxy]
 
 
@@ -249,10 +253,12 @@ def test_a_password_that_was_refused_is_not_tried_again(
     transport = open_transport(RemoteConfig("far", place.config.url, {"password": SECRET}))
     before = place.server.log.count("Failed password")
 
-    until = time.monotonic() + 0.5  # longer than any pause between attempts
-    while time.monotonic() < until:
+    end = time.monotonic() + 0.5  # longer than any pause between attempts
+    while time.monotonic() < end:
         assert isinstance(failure(lambda: transport.stat("a")), AccessDenied)
 
+    # Another process of the server's writes that down, after the answer.
+    until(lambda: place.server.log.count("Failed password") > before)
     assert 1 == place.server.log.count("Failed password") - before
 
 
@@ -314,12 +320,11 @@ def test_a_key_in_an_agent_is_used_unless_the_settings_say_no(
     place: SshFolder, clean_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = (clean_machine / ".ssh" / "id_ed25519").rename(clean_machine / "key")
-    socket = clean_machine / "agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    door = clean_machine / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", door], stdout=subprocess.DEVNULL)
     try:
-        while not socket.exists():
-            time.sleep(0.01)
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        until(lambda: is_open(door))
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(door))
         subprocess.run(["ssh-add", "-q", key], check=True)
 
         assert place.transport().stat("a") is None
@@ -328,6 +333,12 @@ def test_a_key_in_an_agent_is_used_unless_the_settings_say_no(
     finally:
         agent.terminate()
         agent.wait()
+
+
+def is_open(door: Path) -> bool:
+    """Whether somebody listens there; the socket's file is there a little before."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(str(door)) == 0
 
 
 # -- ~/.ssh/config ----
@@ -444,7 +455,7 @@ def test_a_server_that_falls_silent_is_given_up(
     place: SshFolder, fault_proxy: Proxied, clean_machine: Path
 ) -> None:
     proxy = fault_proxy(place.server.endpoint)
-    settings(clean_machine, "Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 1\n")
+    settings(clean_machine, "Host *\n  ServerAliveInterval 2\n  ServerAliveCountMax 1\n")
     transport = proxied(place, proxy, clean_machine).transport()
     transport.write("a/b", b"x")
     proxy.silent = True
@@ -565,15 +576,14 @@ def test_ctrl_c_ends_a_wait_for_a_silent_server(
     )
     assert process.stdout is not None
     process.stdout.readline()
-    while not proxy.sent:
-        time.sleep(0.01)
+    until(lambda: proxy.sent > 0)
 
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=PATIENCE_S)
 
     assert "KeyboardInterrupt" in said
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < SOON_S
     assert -signal.SIGABRT != process.returncode
 
 
