@@ -21,7 +21,7 @@ stages:
     deps: [in]
     outs: [out]
 """
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.test_proc import PATIENCE_S
+
 TAKE = """
 import errno, fcntl, signal, sys
 from pannier.core.errors import LockBusy
@@ -74,7 +76,7 @@ class Taker:
         return self.process.stdout.readline().strip()
 
     def end(self) -> int:
-        self.process.communicate("\n", timeout=30)
+        self.process.communicate("\n", timeout=PATIENCE_S)
         return self.process.returncode
 
 
@@ -85,7 +87,7 @@ def taker(kind: Kind, folder: Path, fault: str = "") -> Iterator[Taker]:
         yield one
     finally:
         one.process.kill()
-        one.process.communicate(timeout=30)
+        one.process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture

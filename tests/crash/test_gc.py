@@ -37,6 +37,7 @@ from tests.support.crash import (
 )
 from tests.support.crash_model import Disk
 from tests.support.programs import our_program
+from tests.unit.test_proc import PATIENCE_S
 
 TRASH = f"{OBJECT_HOME}/trash"
 
@@ -243,7 +244,7 @@ def test_an_add_waits_for_gc_and_puts_what_gc_took(base: Path, runs: Runs) -> No
         add.wait(timeout=1.5)
     done = stopped.go_on()
 
-    assert (0, 0) == (done.rc, add.wait(timeout=60)), str(done)
+    assert (0, 0) == (done.rc, add.wait(timeout=PATIENCE_S)), str(done)
     assert stored(base, b"both have it").read_bytes() == b"both have it"
 
 

@@ -31,6 +31,7 @@ from tests.support.crash import (
 from tests.support.crash_disks import loop_disk, needs_root
 from tests.support.odd_machine import Under
 from tests.support.programs import Completed
+from tests.unit.test_proc import PATIENCE_S
 
 KINDS = ("copy", "hardlink", "symlink")
 
@@ -58,7 +59,7 @@ class Stopped:
 
     def go_on(self) -> Completed:
         self._process.send_signal(signal.SIGCONT)
-        out, err = self._process.communicate(timeout=60)
+        out, err = self._process.communicate(timeout=PATIENCE_S)
         return Completed(self._args, self._process.returncode, out.decode(), err.decode())
 
 

@@ -15,7 +15,7 @@ from tests.crash.test_repro import KINDS, SCENES
 from tests.crash.test_repro_together import SLOW, Much, Slow
 from tests.support.crash import Picture, Runs, Trial, Verdict, picture, prepare, sample
 from tests.support.project import Project
-from tests.unit.test_proc import is_alive, until
+from tests.unit.test_proc import PATIENCE_S, is_alive, until
 
 OPS = ".dvc/tmp/pannier/ops"
 
@@ -149,7 +149,7 @@ class Killed:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
 
     def end_command(self) -> None:
         """The command makes the rest of its output, and ends."""
@@ -258,7 +258,7 @@ def test_undo_of_a_killed_repro_leaves_older_files_that_came_to_its_output_since
     process = slow.start("repro")
     until(lambda: (root / "slow/below/half").exists())
     process.kill()
-    process.wait(30)
+    process.wait(PATIENCE_S)
     slow.let_go()
     os.kill(slow.pids[1], signal.SIGKILL)
     until(lambda: not witnesses(root))
@@ -309,7 +309,7 @@ def test_a_repro_that_ends_in_order_leaves_no_witness(slow: Slow) -> None:
     assert 1 == len(witnesses(killed.root))
 
     killed.process.send_signal(signal.SIGTERM)
-    killed.process.wait(30)
+    killed.process.wait(PATIENCE_S)
 
     assert [] == witnesses(killed.root)
     assert [] == list((killed.root / OPS).glob("*.ended"))

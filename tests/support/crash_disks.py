@@ -17,7 +17,7 @@ import pytest
 
 _SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN, which xfs knows too
 _NO_LOG_FLUSH = 2
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 FILE_SYSTEMS = {
     "ext4": (["mkfs.ext4", "-q", "-F"], "commit=1"),
     "xfs": (["mkfs.xfs", "-q", "-f"], "defaults"),

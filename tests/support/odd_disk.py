@@ -27,7 +27,7 @@ from tests.servers.processes import stop
 from tests.support.programs import REPOSITORY
 
 HABITS = ("no-links", "coarse", "caseless", "close-error", "stale")
-_PATIENCE_S = 20.0
+_PATIENCE_S = 120.0
 _EVERY = 97
 
 

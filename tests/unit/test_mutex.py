@@ -17,6 +17,7 @@ import pytest
 from pannier.core.errors import LockBusy, PathBusy
 from pannier.disk.mutex import ProjectLock, check_not_busy
 from tests.support.programs import run
+from tests.unit.test_proc import PATIENCE_S
 
 HOLD = """
 import sys
@@ -100,7 +101,7 @@ def test_who_waits_gets_the_lock_when_it_becomes_free(tmp_path: Path) -> None:
         )
         holder.communicate("done\n")
 
-        out, _ = waiting.communicate("done\n", timeout=30)
+        out, _ = waiting.communicate("done\n", timeout=PATIENCE_S)
 
     assert "held\n" == out
 

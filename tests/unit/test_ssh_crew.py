@@ -37,7 +37,7 @@ def test_what_is_given_while_the_last_task_ends_is_worked_on(
 
     assert "first" == crew.take().key
     try:
-        second = crew.outbox.get(timeout=5)
+        second = crew.outbox.get(timeout=60)
     except Empty:
         second = None
     assert second == Result("second")
