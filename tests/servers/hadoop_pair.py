@@ -10,7 +10,14 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
-from tests.servers.hadoop import SERVER, START_S, configure, java, wait_for_data_node
+from tests.servers.hadoop import (
+    SERVER,
+    START_S,
+    configure,
+    java,
+    wait_for_data_node,
+    wait_until_data_has_a_place,
+)
 from tests.servers.processes import free_ports, kill, start, stop, wait_for_port
 
 CLUSTER = "hdfsPair"
@@ -43,6 +50,8 @@ class HadoopPair:
         log = folder / "data.log"
         self._data_node = start(java(folder, f"{SERVER}.datanode.DataNode"), log)
         wait_for_data_node(self._data_node, log, times=2)
+        for port in self._http.values():
+            wait_until_data_has_a_place(port)
         self.activate("one")
         url = f"http://127.0.0.1:{self._http['one']}{_OPEN.format(getpass.getuser())}"
         urllib.request.urlopen(urllib.request.Request(url, method="PUT")).close()
