@@ -209,6 +209,20 @@ def test_a_kill_loses_nothing_and_the_next_run_does_the_rest(
     assert [] == verdict.found
 
 
+@pytest.mark.parametrize("action", ["int", "error@EIO", "errors@ENOSPC"])
+def test_what_stops_a_folder_from_making_room_stops_its_stage_and_loses_nothing(
+    action: str, base: Path, runs: Runs
+) -> None:
+    """A command that ran beside what is in its way would be recorded with what it made of that."""
+    trial = prepare(SCENES["repro, beside data"], base, runs, "hardlink")
+    moves = [n for n, step in enumerate(trial.log, 1) if step[0] == "rename"]
+    (at,) = [n for n in moves if ".kept/" in trial.log[n - 1][2]]
+
+    verdict = try_faults(trial, action, list(range(at - 2, at + 3)), ACTIONS[action])
+
+    assert [] == verdict.found
+
+
 @pytest.mark.parametrize("action", ["int", "term", "error@EIO", "errors@ENOSPC"])
 def test_a_signal_or_a_failing_disk_loses_nothing(action: str, base: Path, runs: Runs) -> None:
     trial = prepare(SCENES["repro, changed"], base, runs, "copy")

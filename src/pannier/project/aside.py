@@ -68,7 +68,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _place_for(project: Project, path: str) -> tuple[str, str]:
-    """(where the folder may go, "") once the log says so, or ("", why it may not)."""
+    """(where the folder may go, "") once the log says so, or ("", why it may not).
+
+    Raises DiskError when the log cannot be written: a command that ran nevertheless might make
+    something else of what is in its way, and it would be recorded.
+    """
     absolute, recording = project.absolute(path), project.recording
     real = os.path.realpath(absolute)
     if is_within(os.path.realpath(project.cache_dir), real):
@@ -84,6 +88,8 @@ def _place_for(project: Project, path: str) -> tuple[str, str]:
         place = recording.next_place()
         recording.aside(AsideChange(path, place))
     except DiskError as error:
+        if error.errno != errno.ELOOP:  # what failed once may work when the command is repeated
+            raise
         return "", error.message
     return f"{folder}/{place.rpartition('/')[2]}", ""
 
