@@ -1135,6 +1135,13 @@ MUTANTS = (
         "tests/crash/test_repro_disks.py -k makes_room",
     ),
     Mutant(
+        "28: no command runs beside what was to make room and could not be written down",
+        "project/aside.py",
+        "        if error.errno != errno.ELOOP:",
+        "        if False:",
+        "tests/crash/test_repro.py -k stops_a_folder",
+    ),
+    Mutant(
         "28: no disk that is mounted below an output gets into the log",
         "project/aside.py",
         "    if trees.is_mounted_on(real):\n",
