@@ -36,7 +36,7 @@ test: system lint venv-dvc venv-swift azurite hadoop
 	$(PYTEST) -m "not long"
 
 test-long: system-long lint venv-dvc venv-swift azurite hadoop
-	$(PYTEST) -m "long or not long"
+	PANNIER_EXAMPLES=new $(PYTEST) -m "long or not long"
 
 mutants: venv venv-dvc venv-swift azurite hadoop
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)

@@ -27,9 +27,13 @@ from tests.support.warm import Warm, warm_program
 sys.dont_write_bytecode = False  # the tests themselves are compiled once, too
 pytest_plugins = ["tests.servers.plugin", "tests.support.spread", "tests.support.watchdog"]
 
-# How long an example takes is the machine's doing, and no test's question.
+# How long an example takes is the machine's doing, and no test's question. `make test` draws the
+# same examples each time, so that it judges a change by what was changed; `make test-long` others.
 settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("PANNIER_EXAMPLES") != "new",
 )
 settings.load_profile("any machine")
 
