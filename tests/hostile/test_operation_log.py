@@ -227,6 +227,7 @@ def test_a_bomb_is_no_entry(inside: Inside) -> None:
         (".git/hooks/pre-commit", "data"),
         ("new", ".git/config"),
         (".dvc/config.local", "data"),
+        ("sub/.dvc/config.local", "data"),
         ("there", "data"),
     ],
 )
@@ -246,6 +247,18 @@ def test_nothing_is_moved_to_or_from_outside(
     assert ("mine", "the user's") == tuple(
         (inside.root / name).read_text() for name in ("data", "there")
     )
+
+
+def test_a_folder_that_git_keeps_is_not_moved(inside: Inside) -> None:
+    """Else a `config.local` in it would count as the user's own afterwards."""
+    inside.write("given/.dvc/config.local", "[core]\n")
+    git("add", "-f", "given", cwd=inside.root)
+    forge(inside, {"move": "sub", "to": "given", "algorithm": "md5"})
+
+    inside.run("undo")
+
+    assert (inside.root / "given/.dvc/config.local").exists()
+    assert not (inside.root / "sub").exists()
 
 
 @pytest.mark.parametrize(

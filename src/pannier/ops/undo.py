@@ -33,6 +33,7 @@ from pannier.formats.oplog import (
 from pannier.git.repo import GitRepo
 from pannier.project.aside import bring_back as bring_back_aside
 from pannier.project.begun import still_at_work, unfinished
+from pannier.project.committed import is_committed
 from pannier.project.hook_files import HOOKS, is_ours, remove_hooks, write_hooks
 from pannier.project.index import is_stage_file, load_index
 from pannier.project.journal import Journal
@@ -242,7 +243,13 @@ def _look_at_move(project: Project, change: MoveChange, work: _Work) -> None:
     if behind_link or (here and there):
         work.changed.append(change.path)
     elif there:
-        work.moves.append(change)
+        # A folder that Git keeps may have come with a stranger's repository: in another place a
+        # `config.local` in it would count as the user's own.
+        target = project.absolute(change.target)
+        if os.path.isdir(target) and is_committed(target):
+            work.changed.append(change.target)
+        else:
+            work.moves.append(change)
     elif not here:
         work.changed.append(change.target)
 
