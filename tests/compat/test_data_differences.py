@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.pair import Pair, add, both, run, there
 from tests.support.programs import Completed
-from tests.support.project import Project, make_project, objects
+from tests.support.project import Project, objects
 from tests.support.wanted import is_wanted
 
 
@@ -334,21 +334,6 @@ def test_what_is_brought_again_to_the_same_place_is_there_already(pair: Pair) ->
     forced = run(pair, "add", "../source", "--out", "place", "--force")
     assert [0, 0] == [done.rc for done in forced]
     assert [False, False] == there(pair, "place/source")
-
-
-def test_what_an_older_project_in_the_same_place_tracked_is_the_users_own_now(pair: Pair) -> None:
-    """The bytes are in the cache again, so nothing but its place tells a file from that output."""
-    for project in pair:
-        add(project, "data")
-        shutil.rmtree(project.root)
-        make_project(project.root, project.program)
-        project.write("data", "data\n")
-        project.write("other", "data\n")
-        project.dvc("add", "other")
-
-    run(pair, "checkout")
-
-    assert [True, True] == there(pair, "data")
 
 
 def test_an_output_of_another_branch_is_taken_away_still(pair: Pair) -> None:

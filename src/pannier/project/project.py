@@ -146,7 +146,7 @@ def make_project(
 ) -> Project:
     """A project out of its parts. cache_dir: instead of the one in its settings."""
     cache_dir = cache_dir or settings.get("cache.dir") or f"{root}/.dvc/cache"
-    statcache = StatCache(_statcache_path(root), owner=f"{root}/.dvc")
+    statcache = StatCache(_statcache_path(root))
     shared = settings.get("cache.shared") == "group"
     if "://" in cache_dir:
         raise ConfigError(f"the cache must be a folder, not '{cache_dir}'")

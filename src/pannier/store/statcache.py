@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pannier.core.hashes import blake2b
 from pannier.core.record import dataclass, field
 from pannier.core.typed import TYPE_CHECKING
-from pannier.disk import fsio, libc
+from pannier.disk import fsio
 from pannier.disk.walk import STAT_BYTES
 
 if TYPE_CHECKING:
@@ -117,12 +117,9 @@ def _boot_id() -> str:
 class StatCache:
     """The rows of one project. Works, if only in memory, also when the file cannot be used."""
 
-    def __init__(self, path: str | None, owner: str | None = None) -> None:
-        """path: of the SQLite file, made when needed in a folder of its own; None: memory only.
-        owner: a folder that is made with the project and stays as long as it does."""
+    def __init__(self, path: str | None) -> None:
+        """path: of the SQLite file, made when needed in a folder of its own; None: memory only."""
         self._path = path
-        self._owner = owner
-        self._owner_id: bytes | None = None
         self._db: sqlite3.Connection | None = None
         self._boot = _boot_id()
         self._waiting: list[tuple[str, Sequence[tuple[object, ...]]]] = []
@@ -287,14 +284,6 @@ class StatCache:
         self._write("insert or replace into trees values (?,?,?,?,?,?,?,?,?)", [values])
 
     # -- links: what checkout made and may take away again ----
-    #
-    # Stats of now do not tell whether a path is still ours to take away: a project that stood here
-    # before may have had the same path, with the same bytes. So these rows are one project's.
-
-    def _link_sum(self, path: bytes, name: str, algorithm: str) -> bytes:
-        if self._owner_id is None:
-            self._owner_id = b"" if self._owner is None else libc.identity(self._owner)
-        return _sum(path, name, algorithm, self._owner_id)
 
     def links(self) -> list[tuple[str, str, str]]:
         """(absolute path, hex, algorithm) of outputs that add and checkout put into place."""
@@ -304,7 +293,7 @@ class StatCache:
             return [
                 (os.fsdecode(path), name, algorithm)
                 for path, name, algorithm, checksum in rows
-                if checksum == self._link_sum(path, name, algorithm)
+                if checksum == _sum(path, name, algorithm)
             ]
         except _UNREADABLE as error:
             self._broken(error)
@@ -314,7 +303,7 @@ class StatCache:
         self._write(
             "insert or replace into links values (?,?,?,?)",
             [
-                (key, name, algorithm, self._link_sum(key, name, algorithm))
+                (key, name, algorithm, _sum(key, name, algorithm))
                 for path, name, algorithm in rows
                 for key in [os.fsencode(path)]
             ],
