@@ -1144,7 +1144,7 @@ MUTANTS = (
     Mutant(
         "28: no disk that is mounted below an output gets into the log",
         "project/aside.py",
-        "    if trees.is_mounted_on(real):\n",
+        "    if mounts.is_mounted_on(real):\n",
         "    if False:\n",
         "tests/unit/test_aside.py -k mounted",
     ),

@@ -1,4 +1,4 @@
-"""The file systems that hold a folder and what is below it."""
+"""The file systems that hold a folder and what is below it, and where they begin."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ def places_below(folders: Iterable[str]) -> list[str]:
         except OSError:
             continue
     return list(found.values())
+
+
+def is_mounted_on(path: str) -> bool:
+    """True where another file system, or another part of one, begins at a directory or below it.
+
+    path: absolute, no links in it. False where the system does not tell.
+    """
+    return any(place == path or place.startswith(path + "/") for place in _mounted())
 
 
 def _mounted() -> list[str]:

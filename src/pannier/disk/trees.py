@@ -93,19 +93,3 @@ def size_bytes(path: str) -> int:
                 elif entry.is_file(follow_symlinks=False):
                     size += entry.stat(follow_symlinks=False).st_size
     return size
-
-
-def is_mounted_on(path: str) -> bool:
-    """True where another file system, or another part of one, begins at a directory or below it.
-
-    path: absolute, no links in it. False where the system does not tell.
-    """
-    wanted = os.fsencode(path)
-    for char in b"\\ \t\n":
-        wanted = wanted.replace(bytes([char]), b"\\%03o" % char)
-    try:
-        with open("/proc/self/mountinfo", "rb") as file:
-            places = [line.split(b" ", 5)[4] for line in file]
-    except (OSError, IndexError):
-        return False
-    return any(place == wanted or place.startswith(wanted + b"/") for place in places)

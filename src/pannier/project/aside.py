@@ -16,7 +16,7 @@ from pannier.core.errors import DiskError
 from pannier.core.events import Progress
 from pannier.core.path import is_within
 from pannier.core.record import dataclass, field
-from pannier.disk import fsio, trees
+from pannier.disk import fsio, mounts
 from pannier.disk.beneath import Root, has_link_parent
 from pannier.formats.oplog import AsideBack, AsideChange, Entry
 from pannier.project.committed import is_committed
@@ -77,7 +77,7 @@ def _place_for(project: Project, path: str) -> tuple[str, str]:
     real = os.path.realpath(absolute)
     if is_within(os.path.realpath(project.cache_dir), real):
         return "", "the cache is in it"
-    if trees.is_mounted_on(real):
+    if mounts.is_mounted_on(real):
         return "", "another file system is mounted there"
     try:
         folder = recording.keep_folder() if recording is not None else None
